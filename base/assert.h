@@ -1,0 +1,15 @@
+// PAWL_ASSERT: a bug ends the program, in release builds too. Never used on data from outside.
+#pragma once
+
+namespace pawl {
+
+// Provided by base/assert_hosted.cc on an operating system, by the port on bare metal.
+[[noreturn]] void AssertFailed(const char* expression, const char* file, int line);
+
+}  // namespace pawl
+
+#define PAWL_ASSERT(expression)                            \
+  do {                                                     \
+    if (!(expression)) [[unlikely]]                        \
+      ::pawl::AssertFailed(#expression, __FILE__, __LINE__); \
+  } while (false)

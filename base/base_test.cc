@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/text.h"
+
+namespace pawl {
+namespace {
+
+TEST(Reasons, EveryNumberAndTextStandsOnce) {
+  std::set<std::uint16_t> numbers;
+  std::set<std::string_view> texts;
+  for (const ReasonEntry& entry : AllReasons()) {
+    EXPECT_TRUE(numbers.insert(static_cast<std::uint16_t>(entry.reason)).second) << entry.text;
+    EXPECT_TRUE(texts.insert(entry.text).second) << entry.text;
+    EXPECT_FALSE(entry.remedy.empty()) << entry.text;
+  }
+}
+
+TEST(Reasons, ANumberFromANewerPeerIsDescribedAsUnknown) {
+  EXPECT_EQ(Text(static_cast<Reason>(65000)), "unknown reason");
+}
+
+TEST(Crc32, MatchesTheCheckValueOfItsCatalogue) { EXPECT_EQ(Crc32(AsBytes("123456789")), 0xCBF43926U); }
+
+TEST(Base64Url, MatchesTheVectorsOfRfc4648) {
+  const std::vector<std::pair<std::string, std::string>> vectors = {
+      {"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, coded] : vectors) {
+    std::vector<char> text(Base64UrlSize(plain.size()));
+    EXPECT_EQ(Base64UrlEncode(AsBytes(plain), text), coded);
+    std::vector<std::uint8_t> bytes(plain.size());
+    const auto size = Base64UrlDecode(coded, bytes);
+    ASSERT_TRUE(size.has_value());
+    EXPECT_EQ(AsText(ByteView(bytes).first(*size)), plain);
+  }
+}
+
+TEST(Base64Url, RefusesPaddingSpareBitsForeignCharactersAndTooMuch) {
+  std::array<std::uint8_t, 2> room{};
+  for (const char* bad : {"Zg==", "Zh", "Z", "Zm9v", "Z+", "Zm 8"}) {
+    EXPECT_FALSE(Base64UrlDecode(bad, room).has_value()) << bad;
+  }
+}
+
+TEST(Hex, RoundTripsAndRefusesWrongLengthAndDigits) {
+  const std::array<std::uint8_t, 3> bytes{0x00, 0xAB, 0xFF};
+  std::array<char, 6> text{};
+  EXPECT_EQ(HexEncode(bytes, text), "00abff");
+  std::array<std::uint8_t, 3> back{};
+  ASSERT_TRUE(HexDecode("00abff", back).has_value());
+  EXPECT_EQ(back, bytes);
+  EXPECT_FALSE(HexDecode("00abf", back).has_value());
+  EXPECT_FALSE(HexDecode("00abfg", back).has_value());
+}
+
+TEST(BoundedText, CutsOffWhatDoesNotFit) {
+  BoundedText<5> text("abc");
+  text.append_number(1234);
+  EXPECT_EQ(text.view(), "abc12");
+}
+
+TEST(EndianLoads, ReadWhatStoresWrote) {
+  std::array<std::uint8_t, 8> bytes{};
+  StoreLe<std::uint64_t>(bytes, 0x0102030405060708U);
+  EXPECT_EQ(bytes[0], 8);
+  EXPECT_EQ(LoadLe<std::uint64_t>(bytes), 0x0102030405060708U);
+  EXPECT_EQ(LoadBe<std::uint64_t>(bytes), 0x0807060504030201U);
+}
+
+}  // namespace
+}  // namespace pawl
