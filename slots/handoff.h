@@ -1,0 +1,38 @@
+// What the bootloader hands to the firmware that it starts. Freestanding.
+#pragma once
+
+#include "slots/boot_record.h"
+
+namespace pawl {
+
+enum class BootMode : std::uint8_t { kNormal, kTrial, kUnproven };
+enum class ResetCause : std::uint8_t { kPower, kWatchdog, kSoftware, kOther };
+
+constexpr std::string_view Text(BootMode mode) {
+  switch (mode) {
+    case BootMode::kNormal: return "normal";
+    case BootMode::kTrial: return "trial";
+    case BootMode::kUnproven: return "unproven";
+  }
+  return "";
+}
+constexpr std::string_view Text(ResetCause cause) {
+  switch (cause) {
+    case ResetCause::kPower: return "power";
+    case ResetCause::kWatchdog: return "watchdog";
+    case ResetCause::kSoftware: return "software";
+    case ResetCause::kOther: return "other";
+  }
+  return "";
+}
+
+struct HandOff {
+  Slot slot = Slot::kA;  // the slot that runs
+  BootMode mode = BootMode::kUnproven;
+  ResetCause cause = ResetCause::kOther;
+  std::uint32_t trial = 0;             // the record's trial number, if mode is trial
+  std::uint32_t security_version = 0;  // of the running slot, as the bootloader saw it
+  std::uint32_t watchdog_ms = 0;       // the window that is armed now
+};
+
+}  // namespace pawl
