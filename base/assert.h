@@ -3,7 +3,7 @@
 
 namespace pawl {
 
-// Provided by base/assert_hosted.cc on an operating system, by the port on bare metal.
+// Provided by base/hosted/assert.cc on an operating system, by the port on bare metal.
 [[noreturn]] void AssertFailed(const char* expression, const char* file, int line);
 
 }  // namespace pawl
