@@ -34,8 +34,8 @@ struct BootRecord {
   bool owed = false;              // the rollback of that trial is not yet acknowledged
   Reason emergency_reason = Reason::kNone;
   std::uint16_t emergency_count = 0;
-  std::uint32_t floor = 0;  // lowest security version that may boot
-  Digest trial_digest{};    // SUIT_Digest of the trial's manifest
+  std::uint32_t floor = 0;                 // lowest security version that may boot
+  Digest trial_digest{};                   // SUIT_Digest of the trial's manifest
   BoundedText<kRecordDetailBytes> detail;  // printable ASCII: the failing test
 
   friend bool operator==(const BootRecord&, const BootRecord&) = default;
@@ -43,10 +43,12 @@ struct BootRecord {
 
 using RecordCell = std::array<std::uint8_t, kRecordCellBytes>;
 RecordCell EncodeRecord(const BootRecord& record);
-// Errors: corrupt (magic, CRC, a word that is no codeword, reserved bytes), unsupported version ("PWR" and another digit).
+// Errors: corrupt (magic, CRC, a word that is no codeword, reserved bytes), unsupported version ("PWR" and another
+// digit).
 Result<BootRecord> DecodeRecord(ByteView cell);
 
-// --- What firmware may change. Each returns the record to commit, or `transition not allowed` with the rule broken. ---
+// --- What firmware may change. Each returns the record to commit, or `transition not allowed` with the rule broken.
+// ---
 
 // `running` is the slot of the hand-off, never a guess from the record.
 struct PendingRequest {
@@ -54,12 +56,13 @@ struct PendingRequest {
   std::uint64_t job;
   Digest manifest_digest;
 };
-Result<BootRecord> SetPending(const BootRecord& record, Slot running, const PendingRequest& request);            // F1
-Result<BootRecord> Confirm(const BootRecord& record, Slot running);                                              // F2
-Result<BootRecord> FailTrial(const BootRecord& record, Slot running, Reason reason, std::string_view detail);    // F3
-Result<BootRecord> SettleRollback(const BootRecord& record, std::uint32_t trial, std::uint64_t job);             // F4
-Result<BootRecord> SettleEmergency(const BootRecord& record, std::uint16_t count);                               // F5
-Result<BootRecord> RaiseFloor(const BootRecord& record, Slot running, std::uint32_t value, std::uint32_t running_sv);  // F6
+Result<BootRecord> SetPending(const BootRecord& record, Slot running, const PendingRequest& request);          // F1
+Result<BootRecord> Confirm(const BootRecord& record, Slot running);                                            // F2
+Result<BootRecord> FailTrial(const BootRecord& record, Slot running, Reason reason, std::string_view detail);  // F3
+Result<BootRecord> SettleRollback(const BootRecord& record, std::uint32_t trial, std::uint64_t job);           // F4
+Result<BootRecord> SettleEmergency(const BootRecord& record, std::uint16_t count);                             // F5
+Result<BootRecord> RaiseFloor(const BootRecord& record, Slot running, std::uint32_t value,
+                              std::uint32_t running_sv);  // F6
 // Whether slot `slot` may be written now (rule "write slot s").
 bool MayWriteSlot(const BootRecord& record, Slot running, Slot slot);
 

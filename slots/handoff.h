@@ -10,18 +10,25 @@ enum class ResetCause : std::uint8_t { kPower, kWatchdog, kSoftware, kOther };
 
 constexpr std::string_view Text(BootMode mode) {
   switch (mode) {
-    case BootMode::kNormal: return "normal";
-    case BootMode::kTrial: return "trial";
-    case BootMode::kUnproven: return "unproven";
+    case BootMode::kNormal:
+      return "normal";
+    case BootMode::kTrial:
+      return "trial";
+    case BootMode::kUnproven:
+      return "unproven";
   }
   return "";
 }
 constexpr std::string_view Text(ResetCause cause) {
   switch (cause) {
-    case ResetCause::kPower: return "power";
-    case ResetCause::kWatchdog: return "watchdog";
-    case ResetCause::kSoftware: return "software";
-    case ResetCause::kOther: return "other";
+    case ResetCause::kPower:
+      return "power";
+    case ResetCause::kWatchdog:
+      return "watchdog";
+    case ResetCause::kSoftware:
+      return "software";
+    case ResetCause::kOther:
+      return "other";
   }
   return "";
 }
