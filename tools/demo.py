@@ -16,15 +16,15 @@ from lab.lab import Lab  # noqa: E402
 from lab.process import LabError, wait_for  # noqa: E402
 
 STORY = [
-    ("a good update, 1.0.0 to 2.1.0, on every device", lambda lab, d, say: scenarios.good_update(lab, d[:4], say)),
+    ("a good update, 1.0.0 to 2.1.0, on every device", lambda lab, d, say: scenarios.good_update(lab, d, say)),
     ("the artifact is altered in the store", lambda lab, d, say: scenarios.altered_artifact(lab, d[0], say)),
     ("a manifest signed by another key", lambda lab, d, say: scenarios.foreign_signature(lab, d[1], say)),
     ("firmware for another hardware class", lambda lab, d, say: scenarios.wrong_class(lab, d[2], say)),
     ("firmware whose self-test fails", lambda lab, d, say: scenarios.self_test_fails(lab, d[0], say)),
     ("firmware that hangs", lambda lab, d, say: scenarios.firmware_hangs(lab, d[1], say)),
     ("firmware that breaks its own network", lambda lab, d, say: scenarios.network_broken(lab, d[2], say)),
-    ("a power cut in the middle of the download", lambda lab, d, say: scenarios.power_cut_in_download(lab, d[4], say)),
-    ("a device that the operator suspends", lambda lab, d, say: scenarios.suspended_device(lab, d[5], say)),
+    ("a power cut in the middle of the download", lambda lab, d, say: scenarios.power_cut_in_download(lab, d[4], say, "3.0.0")),
+    ("a device that the operator suspends", lambda lab, d, say: scenarios.suspended_device(lab, d[5], say, "3.0.0")),
 ]
 WIDTH = 11
 
@@ -130,10 +130,9 @@ def main():
             print(f"\ndemo: 0 scenarios passed, {len(STORY)} failed", flush=True)
             return 1
         passed, failed = play(lab, devices)
-        if not options.exit:
-            invite(lab)
         print(f"\ndemo: {passed} scenarios passed, {failed} failed", flush=True)
         if not options.exit:
+            invite(lab)
             try:
                 while True:
                     signal.pause()
