@@ -7,6 +7,7 @@ namespace pawl {
 namespace {
 
 constexpr std::int32_t kEsp256 = -9;
+constexpr std::uint64_t kTrailerBytes = 8192;  // the end of each slot, for the envelope (docs/spec/manifest.md)
 
 Error KeyError(Reason reason, const KeyId& kid) {
   std::array<char, 2 * sizeof(KeyId)> hex{};
@@ -91,7 +92,7 @@ Result<BootableManifest> CheckBootable(const VerifiedManifest& verified, const T
     return std::unexpected(NumberError(Reason::kSecurityVersion, "security version", manifest.security_version,
                                        " is below the floor ", target.security_floor));
   }
-  const std::uint64_t room = target.slot_bytes - std::min(target.slot_bytes, kSlotTrailerBytes);
+  const std::uint64_t room = target.slot_bytes - std::min(target.slot_bytes, kTrailerBytes);
   if (manifest.image_bytes > room) {
     return std::unexpected(NumberError(Reason::kImageTooLarge, "image bytes", manifest.image_bytes, " of ", room));
   }

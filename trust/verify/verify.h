@@ -38,9 +38,6 @@ struct Target {
   std::optional<std::uint64_t> slot = std::nullopt;
 };
 
-// The end of each slot holds the envelope; the image must leave it free.
-inline constexpr std::uint64_t kSlotTrailerBytes = 8192;
-
 // The conditions that hold at every boot: vendor, class, slot, board revision, security version, size.
 // Errors: wrong vendor, wrong class, wrong slot, board revision too low, security version too low, image too large.
 class BootableManifest {
