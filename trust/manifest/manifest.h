@@ -117,6 +117,7 @@ struct Permit {
   Digest manifest_digest{};
   Nonce nonce{};
   std::uint32_t use_within_s = 120;  // 1..kMaxPermitLifeS
+  friend bool operator==(const Permit&, const Permit&) = default;
 };
 struct PermitView {
   ByteView payload;
