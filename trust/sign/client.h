@@ -116,8 +116,6 @@ class SignerClient {
   Result<Certificate> IssueServerCertificate(const ServerCertificateFacts& facts) const;
 
  private:
-  Result<std::string> Call(std::string_view request, std::chrono::milliseconds deadline) const;
-
   std::string socket_path_;
   std::chrono::milliseconds deadline_;
 };
