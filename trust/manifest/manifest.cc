@@ -158,12 +158,12 @@ void ReadInvoke(Reader& reader, Manifest& manifest) {
 }
 
 void ReadUri(Reader& reader, Manifest& manifest) {
-  const std::string_view uri = reader.Text();
+  std::string_view uri = reader.Text();
   const bool named = uri.size() == kUriPrefix.size() + kUriDigestChars && uri.starts_with(kUriPrefix);
   reader.Require(named, "not an ni:///sha-256; name (R4)");
   if (!reader.ok()) return;
-  const Result<std::size_t> decoded = Base64UrlDecode(uri.substr(kUriPrefix.size()), manifest.payload_digest);
-  reader.Require(decoded.has_value(), "not an ni:///sha-256; name (R4)");
+  uri.remove_prefix(kUriPrefix.size());  // substr would bring in an exception
+  reader.Require(Base64UrlDecode(uri, manifest.payload_digest).has_value(), "not an ni:///sha-256; name (R4)");
 }
 
 void ReadFetchArguments(Reader& reader, Manifest& manifest) {
