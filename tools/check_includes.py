@@ -37,7 +37,7 @@ ALLOWED = {
     "platform/io": PLATFORM_IO,
     "platform/main": PLATFORM_IO,
     "broker": {"base", "wire"},
-    "signer": {"base", "trust/manifest", "trust/sign"},
+    "signer": {"base", "trust/manifest", "trust/crypto", "trust/verify", "trust/sign"},
     "cli": {"base"},
     "firmware": AGENT_IO | {"agent/io", "slots/file"},
     "tests": None,  # anything

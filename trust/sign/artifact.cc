@@ -28,6 +28,7 @@ Result<Fd> OpenBeneath(const std::string& root, const std::string& path) {
   Fd folder(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return FailErrno("open the artifact root " + root);
   std::string_view rest = path;
+  if (rest.starts_with(root + "/")) rest.remove_prefix(root.size() + 1);
   for (;;) {
     const std::size_t slash = rest.find('/');
     const std::string name(rest.substr(0, slash));

@@ -17,8 +17,9 @@ struct MeasuredArtifact {
   std::uint64_t bytes = 0;
 };
 
-// Reads the whole regular file `path` under the folder `root`. No component may be a symbolic link, "." or "..".
-// Errors: forbidden (the path), not found, invalid argument (empty, no regular file), too large, i/o error.
+// Reads the whole regular file `path` under the folder `root`; `path` is relative to it or begins with it. No component
+// of what follows the root may be a symbolic link, "." or "..". Errors: forbidden (the path), not found, invalid
+// argument (empty, no regular file), too large, i/o error.
 Result<MeasuredArtifact> MeasureArtifact(const std::string& root, const std::string& path);
 
 // The same for a file that the caller names on its own authority.

@@ -42,7 +42,7 @@ struct ReleaseFacts {
 
 // The stored artifact. It is a raw image: payload and image are the same bytes.
 struct StoredArtifact {
-  std::string path;  // relative to the signer's artifact root: "sha-256/ab/cdef..."; no "..", no symbolic link
+  std::string path;  // under the signer's artifact root, relative to it or beginning with it; no "..", no symbolic link
   Digest digest{};   // must be what the signer finds there
   std::uint64_t bytes = 0;
 };

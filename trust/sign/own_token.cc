@@ -32,7 +32,8 @@ Status EnsurePin(const std::string& path) {
 }
 
 // Tells SoftHSM where its tokens are.
-Status Configure(const std::string& path, const std::string& tokens) {
+Status Configure(const std::string& folder, const std::string& tokens) {
+  const std::string path = folder + "/softhsm2.conf";
   const std::string content =
       "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n";
   const auto present = ReadSmallFile(path);
@@ -73,16 +74,14 @@ Status RemoveTree(const std::string& path) {
 Status CreateOwnToken(const std::string& folder, const HsmSettings& settings) {
   const std::string tokens = folder + "/tokens";
   const std::string half_made = tokens + ".new";
-  const std::string configuration = folder + "/softhsm2.conf.new";
   PAWL_TRY(RemoveTree(half_made));
   PAWL_TRY(EnsurePin(settings.pin_file));
   PAWL_TRY(EnsurePrivateFolder(half_made));
-  PAWL_TRY(Configure(configuration, half_made));
+  PAWL_TRY(Configure(folder, half_made));
   PAWL_TRY(MakeToken(settings));
   PAWL_TRY(SyncTree(half_made));
   if (rename(half_made.c_str(), tokens.c_str()) != 0) return FailErrno("rename " + half_made);
-  PAWL_TRY(SyncFolder(folder));
-  return RemoveTree(configuration);
+  return SyncFolder(folder);
 }
 
 }  // namespace
@@ -92,7 +91,7 @@ std::string OwnPinFile(const std::string& folder) { return folder + "/pin"; }
 Status EnsureOwnToken(const std::string& folder, const HsmSettings& settings, bool may_create) {
   const std::string tokens = folder + "/tokens";
   if (may_create && !Exists(tokens)) PAWL_TRY(CreateOwnToken(folder, settings));
-  return Configure(folder + "/softhsm2.conf", tokens);
+  return Configure(folder, tokens);
 }
 
 }  // namespace pawl::sign
