@@ -3,11 +3,11 @@
 // Why so careful: a power cut can leave *marginal* bits, which read differently on each later read. So a cell that was
 // being written at the cut proves nothing, whether it reads valid, invalid or blank now.
 //
-// Invariants (docs/spec/boot.md, "Storage", rules S1..S6)
-//   - Two identical valid cells side by side: the first of them was programmed without a cut. Only such a pair is
-//   solid.
-//   - A state is acted on (Load or Commit returned it) only after it is solid.
-//   - The sector that holds the newest solid state is never erased.
+// Invariants (docs/spec/boot.md, "Storage", rules S1..S7)
+//   - A cell that reads blank never turns valid by itself: its head is programmed and read back before the rest.
+//   - A state is acted on (Load or Commit returned it) only if it stands twice side by side; the first of the two was
+//     then complete before the second was begun.
+//   - Before one sector is erased, the newest cell in the other is programmed once more, so it has no marginal bits.
 // Threads  one at a time. Bootloader and firmware never run at once, so neither needs a lock.
 #pragma once
 
@@ -37,7 +37,7 @@ class RecordStore {
   // `flash`.
   explicit RecordStore(Flash& flash);
 
-  // Reads the newest state and makes it solid: kills doubtful cells, writes a single newest twice. To be called once,
+  // Reads the newest state and makes it sure: kills doubtful cells, writes a single newest twice. To be called once,
   // before anything is acted on. Total: what cannot be read counts as lost; what cannot be repaired is still returned,
   // and then Commit refuses.
   const RecordState& Load();
@@ -45,7 +45,7 @@ class RecordStore {
   // The newest state as it stands, writing nothing: for looking in while somebody else owns the record.
   RecordState Peek();
 
-  // Writes `next` with the next sequence number. When it returns, the state is solid and durable; on an error the old
+  // Writes `next` with the next sequence number. When it returns, the state is sure and durable; on an error the old
   // or the new state is found at the next Load, never anything else. Precondition: Load was called.
   // Errors: i/o error (flash worn out, or Load could not repair).
   Status Commit(const BootRecord& next);
@@ -53,23 +53,37 @@ class RecordStore {
   const RecordState& state() const { return state_; }
 
  private:
-  struct Scan;
-  Scan ScanCells(bool kill);
+  struct Place {
+    std::uint32_t sector = 0;
+    std::uint32_t cell = 0;
+  };
+  struct Found {
+    BootRecord record;
+    Place place;
+    bool twice = false;  // the cell before it is the same
+  };
+  struct Scan {
+    std::array<std::uint32_t, 2> used{};  // by sector: cells up to the last one that is not blank
+    std::optional<Found> newest;
+    bool all_blank() const { return used[0] == 0 && used[1] == 0; }
+  };
+  static bool Newer(const Found& found, const std::optional<Found>& than);
+  static RecordState StateOf(const Scan& scan);
+  Scan ScanCells(bool kill_doubtful);
   std::uint32_t cells() const { return flash_.sector_bytes() / static_cast<std::uint32_t>(kRecordCellBytes); }
-  std::uint64_t OffsetOf(std::uint32_t sector, std::uint32_t cell) const;
-  Status Kill(std::uint32_t sector, std::uint32_t cell);
+  std::uint64_t OffsetOf(const Place& place) const;
+  bool Kill(const Place& place);
   Status WriteTwice(const RecordCell& cell);
-  Result<bool> WriteCell(const RecordCell& cell);
+  bool WriteCell(const RecordCell& cell);
+  bool ProgramAndCompare(std::uint64_t offset, ByteView bytes);
   Status MakeRoom();
 
   Flash& flash_;
   RecordState state_;
-  Status usable_;  // why Commit refuses, if it does
-  bool loaded_ = false;
-  std::uint32_t keep_ = 0;    // the sector that must not be erased
-  std::uint32_t sector_ = 0;  // where the next cell goes
-  std::uint32_t cell_ = 0;    // == cells(): the sector is full
-  bool guard_ = false;        // the cell before cell_ is to be killed first
+  Status usable_ = Fail(Reason::kInvalidArgument, "the boot record was not loaded");  // why Commit refuses, if it does
+  std::optional<Place> newest_;                                                       // of `state_`, if it is valid
+  Place next_;                                                                        // where the next cell goes
+  bool guard_ = false;  // the cell before that must be killed first
 };
 
 }  // namespace pawl

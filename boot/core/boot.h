@@ -7,11 +7,20 @@
 
 namespace pawl {
 
+// A decision and what became of its commit.
+struct Settled {
+  BootDecision decision;  // as carried out
+  Status committed;       // if it failed, `decision` is the one for that case (WithoutCommit)
+};
+
+// Decides and commits, before the jump. Precondition: `record` is loaded.
+Settled Settle(RecordStore& record, const BootFacts& facts);
+
 struct Booted {
   RecordState found;  // the record as it was, made solid
   BootFacts facts;
-  BootDecision decision;              // as carried out
-  Status committed;                   // why the decision was carried out without its commit, if it was
+  std::array<Status, 2> verdicts;  // by Slot: why a slot does not verify, with the detail
+  Settled settled;
   HandOff hand_off;                   // for the image; meaningless in recovery
   std::optional<BootableSlot> image;  // what to run; none: recovery
 };
