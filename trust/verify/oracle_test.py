@@ -333,6 +333,14 @@ class OracleTest(unittest.TestCase):
         self.assertEqual(self.oracle.ask("verify", ANCHORS, golden), "ok " + sha256(dump(manifest)).hex())
         self.assertEqual(self.oracle.ask("encode", *as_words(GOLDEN)), "ok " + manifest.hex())
 
+    def test_the_specification_shows_the_bytes_that_the_tests_use(self):
+        folder = pathlib.Path(__file__).parents[2] / "docs" / "spec"
+        for page, names in (("manifest.md", ("kEnvelope", "kPermit", "kSigStructure", "kImageKey", "kManifestDigest")),
+                            ("keys.md", ("kAnchors", "kRomIdentity"))):
+            shown = re.sub(r"(?<=[0-9a-f])\n(?=[0-9a-f])", "", (folder / page).read_text())
+            for name in names:
+                self.assertIn(constant(name).hex(), shown, f"{page} does not show {name}")
+
     def test_random_manifests_have_one_encoding_in_both_and_it_is_canonical(self):
         rng = random.Random(SEED)
         for _ in range(400):
