@@ -1,4 +1,5 @@
-// pawl-mosquitto.so: puts the registry's say before each CONNACK of Mosquitto 2.0. Option: plugin_opt_view <path>.
+// pawl-mosquitto.so: puts the registry's say before each CONNACK of Mosquitto 2.0. Options: plugin_opt_view <path>,
+// plugin_opt_socket <the Unix listener's path, as in its own line>.
 //
 // Glue only: it turns Mosquitto's events into the gate's questions. A bug or lack of memory ends the broker, which
 // pawld starts again: nobody is admitted by accident.
@@ -67,7 +68,8 @@ std::optional<Certificate> CertificateOf(const mosquitto* client) {
 
 class Plugin {
  public:
-  Plugin(mosquitto_plugin_id_t* id, std::string view_path) : id_(id), gate_(std::move(view_path)) {}
+  Plugin(mosquitto_plugin_id_t* id, std::string view_path, std::string socket)
+      : id_(id), socket_(std::move(socket)), gate_(std::move(view_path)) {}
 
   int Register() {
     for (const auto& [event, callback] : kCallbacks) {
@@ -105,7 +107,8 @@ class Plugin {
   int Connect(const mosquitto_evt_basic_auth& event) {
     const Peer peer{.client_id = OrEmpty(mosquitto_client_id(event.client)),
                     .username = OrEmpty(event.username),
-                    .local_socket = OrEmpty(mosquitto_client_address(event.client)) == "unix-socket",
+                    // Mosquitto gives the listener's path for a peer on a Unix socket, an IP address for any other.
+                    .local_socket = OrEmpty(mosquitto_client_address(event.client)) == socket_,
                     .certificate = CertificateOf(event.client)};
     const pawl::Status admitted = gate_.Connect(event.client, peer, BootTimeMs());
     if (!admitted) {
@@ -174,6 +177,7 @@ class Plugin {
   }
 
   mosquitto_plugin_id_t* id_;
+  std::string socket_;
   Gate gate_;
   std::uint64_t ticked_at_ms_ = 0;
   std::string told_problem_;
@@ -193,15 +197,19 @@ PAWL_EXPORT int mosquitto_plugin_version(int count, const int* versions) {
 }
 
 PAWL_EXPORT int mosquitto_plugin_init(mosquitto_plugin_id_t* id, void** self, mosquitto_opt* options, int count) {
+  std::string view, socket;
   for (int i = 0; i < count; ++i) {
-    if (OrEmpty(options[i].key) != "view" || options[i].value == nullptr) continue;
-    auto plugin = std::make_unique<Plugin>(id, options[i].value);
-    const int rc = plugin->Register();
-    if (rc == MOSQ_ERR_SUCCESS) *self = plugin.release();
-    return rc;
+    if (OrEmpty(options[i].key) == "view") view = OrEmpty(options[i].value);
+    if (OrEmpty(options[i].key) == "socket") socket = OrEmpty(options[i].value);
   }
-  mosquitto_log_printf(MOSQ_LOG_ERR, "pawl: plugin_opt_view is missing: the path of the registry's view");
-  return MOSQ_ERR_INVAL;
+  if (view.empty() || !socket.contains('/')) {
+    mosquitto_log_printf(MOSQ_LOG_ERR, "pawl: plugin_opt_view and plugin_opt_socket must be paths");
+    return MOSQ_ERR_INVAL;
+  }
+  auto plugin = std::make_unique<Plugin>(id, std::move(view), std::move(socket));
+  const int rc = plugin->Register();
+  if (rc == MOSQ_ERR_SUCCESS) *self = plugin.release();
+  return rc;
 }
 
 PAWL_EXPORT int mosquitto_plugin_cleanup(void* self, mosquitto_opt* /*options*/, int /*count*/) {

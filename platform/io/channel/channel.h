@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/io/channel/broker.h"
 #include "platform/io/data/database.h"
 #include "platform/io/data/reports.h"
 #include "trust/manifest/manifest.h"
@@ -30,20 +31,6 @@ namespace pawl {
 inline constexpr std::size_t kMaxPending = 4096;
 inline constexpr std::size_t kMaxPendingPerDevice = 16;
 inline constexpr std::size_t kMaxPermitQueue = 4096;
-
-// Mosquitto with pawl's plugin, as our child. Paths are absolute; all but `directory` must exist.
-struct EmbeddedBroker {
-  std::string directory;  // the broker's own: configuration, key, view, socket; created
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8883;
-  std::string program = "/usr/sbin/mosquitto";
-  std::string plugin;              // pawl-mosquitto.so
-  std::string server_certificate;  // PEM, with its chain
-  std::string server_key;          // PEM
-  std::string device_ca;           // PEM: who may sign device certificates
-  std::string user = "mosquitto";  // only when we run as root; an ordinary user keeps its own
-  std::uint32_t max_connections = 50000;
-};
 
 // Any MQTT 5 broker that holds each device to its own topics (docs/ops/broker.md).
 struct ExternalBroker {
