@@ -32,12 +32,12 @@ struct ReleaseFacts {
   std::string class_name;      // 1..63 bytes of [A-Za-z0-9._-]
   std::uint64_t sequence = 0;  // 1..2^53-1
   Version version;
-  std::uint64_t security_version = 0;       // < 2^32
-  std::uint64_t min_board_revision = 0;     // < 2^32
-  std::uint32_t trial_budget_s = 0;         // >= 1
-  std::optional<std::uint64_t> use_before;  // seconds since 1970
-  std::optional<std::uint64_t> slot;        // the image runs only in this slot: 0 A, 1 B
-  std::optional<Digest> sbom;
+  std::uint64_t security_version = 0;         // < 2^32
+  std::uint64_t min_board_revision = 0;       // < 2^32
+  std::uint32_t trial_budget_s = 0;           // >= 1
+  std::optional<std::uint64_t> use_before{};  // seconds since 1970
+  std::optional<std::uint64_t> slot{};        // the image runs only in this slot: 0 A, 1 B
+  std::optional<Digest> sbom{};
 };
 
 // The stored artifact. It is a raw image: payload and image are the same bytes.
