@@ -27,7 +27,7 @@ const Signature kSignature = HexTo<Signature>(
     "dc4ab2f843acda8");
 const Digest kDigest = Hash(AsBytes("sample"));
 
-std::array<std::uint8_t, 32> Half(int which) {
+std::array<std::uint8_t, 32> Half(std::ptrdiff_t which) {
   std::array<std::uint8_t, 32> half{};
   std::copy_n(kSignature.begin() + 32 * which, 32, half.begin());
   return half;

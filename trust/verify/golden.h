@@ -105,7 +105,7 @@ inline Permit ThePermit() {
   permit.device = "dev-0001";
   permit.job = 17;
   permit.manifest_digest = HexTo<Digest>(kManifestDigest);
-  for (std::uint8_t i = 0; i < permit.nonce.size(); ++i) permit.nonce[i] = i;
+  permit.nonce = HexTo<Nonce>("000102030405060708090a0b0c0d0e0f");
   permit.use_within_s = 60;
   return permit;
 }
