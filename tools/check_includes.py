@@ -26,7 +26,7 @@ ALLOWED = {
     "slots": {"base", "trust/manifest"},
     "slots/file": {"base", "slots"},
     "wire": {"base", "trust/manifest"},
-    "wire/json": {"base", "wire"},
+    "wire/json": {"base", "wire", "trust/manifest"},
     "boot/core": BOOT_CORE,
     "boot/port": BOOT_CORE | {"boot/core", "slots/file"},
     "boot/main": BOOT_CORE | {"boot/core", "boot/port", "slots/file"},
