@@ -109,8 +109,8 @@ Standing Compare(const std::optional<wire::State>& told, const wire::State& show
 }
 
 HelloVerdict JudgeHello(const DeviceView& device, const wire::Hello& hello) {
-  if (IsNewest(device.nonces, hello.nonce)) return HelloVerdict::kRepeated;
-  if (Contains(device.nonces, hello.nonce)) return HelloVerdict::kLate;
+  const bool repeated = IsNewest(device.nonces, hello.nonce);
+  if (!repeated && Contains(device.nonces, hello.nonce)) return HelloVerdict::kLate;
   const bool same_boot = IsNewest(device.boots, hello.boot);
   if (!same_boot && Contains(device.boots, hello.boot)) return HelloVerdict::kFork;  // boots A, B, A
   switch (Compare(device.told, hello.state)) {
@@ -119,7 +119,7 @@ HelloVerdict JudgeHello(const DeviceView& device, const wire::Hello& hello) {
     case Standing::kOlder:  // within one boot it was overtaken; another boot reads the ledger, which never goes back
       return same_boot ? HelloVerdict::kLate : HelloVerdict::kFork;
     default:
-      return HelloVerdict::kAccept;
+      return repeated ? HelloVerdict::kRepeated : HelloVerdict::kAccept;
   }
 }
 

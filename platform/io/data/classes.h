@@ -16,8 +16,8 @@ struct ClassSpec {
   std::uint64_t max_board_revision = 0;  // 0: no upper bound
 };
 struct Class : ClassSpec {
-  Uuid vendor_id{};                   // UUIDv5(DNS, vendor)
-  Uuid class_id{};                    // UUIDv5(vendor_id, name)
+  Uuid vendor_id{};                   // VendorId(vendor) of trust/sign/client.h
+  Uuid class_id{};                    // ClassId(vendor_id, name)
   std::vector<KeyId> keys;            // image keys in the anchors
   std::vector<std::uint8_t> anchors;  // what goes into ROM: deterministic CBOR (docs/spec/keys.md)
   std::int64_t created_ms = 0;
@@ -33,9 +33,5 @@ Result<Page<Class>> ListClasses(sql::Tx& tx, const PageRequest& page);
 Status CheckTrialBudget(const ClassSpec& cls, std::uint32_t budget_s);
 // The rules that make a class usable at all. Errors: invalid argument, trial budget.
 Status CheckClass(const ClassSpec& spec);
-
-Uuid UuidV5(const Uuid& name_space, std::string_view name);  // RFC 9562, section 5.5
-inline constexpr Uuid kDnsNamespace = {0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1,
-                                       0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
 
 }  // namespace pawl::data

@@ -44,6 +44,7 @@ struct EventFilter {
   std::string device, campaign;  // empty: any
   std::optional<EventKind> kind;
   std::size_t limit = 100;  // cut to kMaxPage
+  bool newest = false;      // the last `limit` of them instead of the first; still oldest first
 };
 Result<std::vector<Event>> ListEvents(sql::Tx& tx, const EventFilter& filter);
 Result<std::int64_t> LastEventId(sql::Tx& tx);

@@ -26,7 +26,7 @@ struct Outgoing {
 // An identity fork answers nothing and quarantines.
 Result<std::optional<wire::Welcome>> HandleHello(sql::Tx& tx, std::string_view device, const wire::Hello& hello,
                                                  const ChannelOptions& options);
-// The ack, and what else the state calls for (a cancel, say).
+// The ack, and an offer or a cancel if one waits for this device.
 Result<std::vector<wire::Down>> HandleState(sql::Tx& tx, std::string_view device, const wire::StateReport& report,
                                             const ChannelOptions& options);
 

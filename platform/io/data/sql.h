@@ -85,6 +85,8 @@ class Connection {
   virtual ~Connection() = default;
   // Runs one statement; `each` (may be empty) sees every row. Returns how many rows it changed.
   virtual Result<std::int64_t> Run(std::string_view sql, std::span<const Arg> args, const EachRow& each) = 0;
+  // Rows changed since it was opened: tells whether a transaction stored anything.
+  virtual std::int64_t TotalChanges() const = 0;
 };
 
 // A transaction that Database has begun. `now_ms` is its one time: milliseconds since 1970, UTC.
