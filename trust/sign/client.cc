@@ -15,9 +15,11 @@ template <class Expected>
 Result<Expected> Ask(const std::string& socket_path, const sign::Request& request, std::chrono::milliseconds deadline) {
   const sign::Deadline until = std::chrono::steady_clock::now() + deadline;
   PAWL_ASSIGN(const sign::Fd socket, sign::ConnectUnix(socket_path, until));
-  PAWL_TRY(sign::WriteFrame(socket.get(), sign::EncodeRequest(request), until));
-  PAWL_ASSIGN(const std::string json, sign::ReadFrame(socket.get(), until));
-  PAWL_ASSIGN(sign::Answer answer, sign::DecodeAnswer(json));
+  const Status sent = sign::WriteFrame(socket.get(), sign::EncodeRequest(request), until);
+  const auto json = sign::ReadFrame(socket.get(), until);
+  // A signer that refuses the connection says why and closes without reading.
+  if (!json) return std::unexpected(sent ? json.error() : sent.error());
+  PAWL_ASSIGN(sign::Answer answer, sign::DecodeAnswer(*json));
   Expected* expected = std::get_if<Expected>(&answer);
   if (expected == nullptr) return Fail(Reason::kMalformed, "signer protocol: the answer to another question");
   return std::move(*expected);

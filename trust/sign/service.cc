@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLockWait = 5s;  // for the signer before us to end
+constexpr auto kLockWait = 3s;  // for the signer before us to end
 
 std::string Hex(ByteView bytes) {
   std::string text(2 * bytes.size(), '\0');
