@@ -118,6 +118,7 @@ class Channel::Impl {
     if (!broker_) return health;
     const Child::Health child = broker_->child().health();
     health.broker_restarts = child.restarts;
+    health.broker_pid = child.pid;
     if (!child.ready && !child.problem.empty()) health.problem = child.problem;
     return health;
   }

@@ -45,9 +45,10 @@ struct ChannelConfig {
 };
 
 struct ChannelHealth {
-  bool ok = false;      // the platform is connected to the broker and subscribed
-  std::string problem;  // why not, one sentence
-  std::uint64_t broker_restarts = 0;
+  bool ok = false;                    // the platform is connected to the broker and subscribed
+  std::string problem;                // why not, one sentence
+  std::uint64_t broker_restarts = 0;  // of the embedded broker
+  int broker_pid = 0;                 // 0: it does not run, or is not ours
 };
 
 class Channel {
