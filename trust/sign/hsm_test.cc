@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "trust/crypto/crypto.h"
+#include "trust/sign/faulty_module.h"
 #include "trust/sign/files.h"
 #include "trust/sign/own_token.h"
 #include "trust/sign/temporary_folder.h"
@@ -142,6 +144,101 @@ TEST_F(OwnToken, ItsPrivateKeysCannotBeReadEvenWithThePin) {
     EXPECT_NE(call->C_SetAttributeValue(session, keys[i], &loosen, 1), CKR_OK);
   }
   EXPECT_EQ(call->C_Finalize(nullptr), CKR_OK);
+}
+
+// --- The HSM fails, hangs, lies ---
+
+class FaultyHsm : public OwnToken {
+ protected:
+  void SetUp() override {
+    OwnToken::SetUp();
+    settings_.module = PAWL_FAULTY_MODULE;
+    library_ = dlopen(PAWL_FAULTY_MODULE, RTLD_NOW);
+    ASSERT_NE(library_, nullptr) << dlerror();
+    fault_ = reinterpret_cast<PawlFault*>(dlsym(library_, "pawl_fault"));
+    hang_ = reinterpret_cast<PawlHang*>(dlsym(library_, "pawl_hang"));
+    lie_ = reinterpret_cast<PawlLie*>(dlsym(library_, "pawl_lie"));
+    hsm_ = std::make_unique<Hsm>(settings_);
+    ASSERT_TRUE(hsm_->Probe());
+  }
+  void TearDown() override {
+    hsm_.reset();
+    dlclose(library_);
+  }
+
+  static constexpr const char* kOpening[] = {
+      "C_Initialize",      "C_GetSlotList", "C_OpenSession",      "C_Login",
+      "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_GetAttributeValue"};
+  static constexpr const char* kSigning[] = {"C_SignInit", "C_Sign"};
+  static constexpr CK_RV kCodes[] = {CKR_DEVICE_REMOVED, CKR_GENERAL_ERROR, CKR_SESSION_HANDLE_INVALID};
+
+  void* library_ = nullptr;
+  PawlFault* fault_ = nullptr;
+  PawlHang* hang_ = nullptr;
+  PawlLie* lie_ = nullptr;
+  std::unique_ptr<Hsm> hsm_;
+  const Digest digest_ = crypto::Hash(AsBytes("text"));
+};
+
+TEST_F(FaultyHsm, ASessionThatDiedIsReplacedWithoutAnError) {
+  for (const char* call : kSigning) {
+    for (const CK_RV code : kCodes) {
+      fault_(call, code, 1);
+      EXPECT_TRUE(hsm_->Sign(KeyUse::kImage, digest_)) << call;
+    }
+  }
+}
+
+TEST_F(FaultyHsm, ItsErrorNamesCallAndCodeAndItGoesOnByItself) {
+  for (const char* call : kSigning) {
+    for (const CK_RV code : kCodes) {
+      fault_(call, code, 2);
+      const auto refused = hsm_->Sign(KeyUse::kImage, digest_);
+      ASSERT_FALSE(refused) << call;
+      const std::string expected = std::string(call) + " gave " + Pkcs11CodeName(code);
+      EXPECT_NE(refused.error().detail.view().find(expected), std::string_view::npos) << refused.error().detail.view();
+      EXPECT_TRUE(hsm_->Sign(KeyUse::kImage, digest_)) << call;
+    }
+  }
+}
+
+TEST_F(FaultyHsm, ItFailsAtEveryCallOfOpeningAndGoesOnByItself) {
+  for (const char* call : kOpening) {
+    for (const CK_RV code : kCodes) {
+      Hsm fresh(settings_);
+      hsm_.reset();  // one user of the module at a time
+      fault_(call, code, 1);
+      const auto refused = fresh.Probe();
+      ASSERT_FALSE(refused) << call;
+      const std::string expected = std::string(call) + " gave " + Pkcs11CodeName(code);
+      EXPECT_NE(refused.error().detail.view().find(expected), std::string_view::npos) << refused.error().detail.view();
+      EXPECT_TRUE(refused.error().reason == Reason::kUnavailable || refused.error().reason == Reason::kHsm);
+      EXPECT_TRUE(fresh.Probe()) << call;
+    }
+  }
+}
+
+TEST_F(FaultyHsm, WhileItHangsOthersAreToldSo) {
+  hang_(true);
+  Result<Signature> hung = Fail(Reason::kNone);
+  std::jthread first([&] { hung = hsm_->Sign(KeyUse::kImage, digest_); });
+  // Whoever comes second waits kMaxHsmWait and gives up; if that was not `first`, it is waiting inside C_Sign now.
+  Result<PerUse<PublicKey>> second = hsm_->Probe();
+  while (second) second = hsm_->Probe();
+  EXPECT_EQ(second.error().reason, Reason::kUnavailable);
+  EXPECT_NE(second.error().detail.view().find("has not come back"), std::string_view::npos);
+  hang_(false);
+  first.join();
+  EXPECT_TRUE(hung);
+  EXPECT_TRUE(hsm_->Probe());
+}
+
+TEST_F(FaultyHsm, AWrongSignatureIsNeverReturned) {
+  HsmKey key(*hsm_, KeyUse::kImage, hsm_->Probe()->of(KeyUse::kImage));
+  lie_(true);
+  EXPECT_EQ(SignChecked(key, digest_).error().reason, Reason::kInvalidSignature);
+  lie_(false);
+  EXPECT_TRUE(SignChecked(key, digest_));
 }
 
 }  // namespace
