@@ -29,7 +29,7 @@ ALLOWED = {
     "wire/json": {"base", "wire", "trust/manifest"},
     "boot/core": BOOT_CORE,
     "boot/port": BOOT_CORE | {"boot/core", "slots/file"},
-    "boot/main": BOOT_CORE | {"boot/core", "boot/port", "slots/file"},
+    "boot/main": BOOT_CORE | {"boot/core", "boot/port", "slots/file", "trust/sign/names"},
     "agent/core": AGENT_CORE,
     "agent/io": AGENT_IO,
     "agent/main": AGENT_IO | {"agent/io"},

@@ -11,7 +11,7 @@ import sys
 # Freestanding parts may use memory functions and pawl's own code, nothing else.
 FREESTANDING = {"pawl_base", "pawl_manifest", "pawl_verify", "pawl_slots", "pawl_boot_core"}
 MEMORY = {"memcpy", "memset", "memmove", "memcmp", "bcmp", "strlen", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
-          "__memcpy_chk", "__memset_chk", "__memmove_chk"}
+          "memchr", "__memcpy_chk", "__memset_chk", "__memmove_chk"}
 # The other cores may use the heap and the standard containers too.
 HEAP = re.compile(
     r"^(_Zn[wa]m|_Zd[la]Pv(m)?|_ZnwmSt11align_val_t|_ZdlPvmSt11align_val_t|_ZdlPvSt11align_val_t"

@@ -19,12 +19,9 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "trust/manifest/manifest.h"
+#include "trust/sign/names.h"
 
 namespace pawl {
-
-// RFC 9562 UUIDs of version 5: vendor = UUIDv5(DNS, vendor's domain), class = UUIDv5(vendor, class name).
-Uuid VendorId(std::string_view domain);
-Uuid ClassId(const Uuid& vendor, std::string_view class_name);
 
 // What the platform states about a release. The signer adds what it measures itself: size, digests, chunk tree.
 struct ReleaseFacts {

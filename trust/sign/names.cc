@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "trust/sign/client.h"
+#include "trust/sign/names.h"
 
 namespace pawl {
 namespace {
