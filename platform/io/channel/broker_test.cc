@@ -35,7 +35,7 @@ class Platform {
                  .key = {},
                  .filters = {std::string(broker::kUpFilter), std::string(broker::kLinkFilter)},
                  .on_message =
-                     [this](std::string_view topic, std::string_view payload, bool) {
+                     [this](std::string_view topic, std::string_view payload) {
                        Note([&] { inbox_.push_back({std::string(topic), std::string(payload)}); });
                      },
                  .on_change =

@@ -88,9 +88,11 @@ class Channel::Impl {
     if (config_.embedded.has_value() == config_.external.has_value()) {
       return Fail(Reason::kInvalidArgument, "configure either the embedded broker or another one");
     }
-    PAWL_TRY(database_.Write([](sql::Tx& tx) { return data::DisconnectedAll(tx); }));
-    if (config_.embedded) PAWL_TRY(PrepareBroker());
-    PAWL_TRY(PrepareView());
+    if (config_.embedded) {
+      PAWL_TRY(database_.Write([](sql::Tx& tx) { return data::DisconnectedAll(tx); }));
+      PAWL_TRY(PrepareBroker());
+      PAWL_TRY(PrepareView());
+    }
     StartClient();
     dispatch_.Start();
     started_ = Clock::now();
@@ -109,7 +111,6 @@ class Channel::Impl {
     client_->Stop();
     if (broker_) broker_->child().Stop();
     dispatch_.Stop();
-    (void)database_.Write([](sql::Tx& tx) { return data::DisconnectedAll(tx); });
   }
 
   ChannelHealth health() const {
@@ -140,24 +141,22 @@ class Channel::Impl {
                     [this](std::string_view line) { log_(LogLevel::kInfo, "mosquitto: " + std::string(line)); },
                     [this](bool ready, const std::string& what) {
                       log_(ready ? LogLevel::kInfo : LogLevel::kWarning, what);
+                      if (!ready) dispatch_.OnBrokerGone();
                       if (ready) client_->Hurry();
                     }));
     return {};
   }
 
   Status PrepareView() {
-    std::string path = config_.view;
-    if (path.empty() && broker_) path = broker_->ViewPath();
-    if (path.empty()) return {};
-    view_ = std::make_unique<ViewWriter>(database_, path, broker_ ? broker_->ReaderGroup() : std::nullopt);
+    view_ = std::make_unique<ViewWriter>(database_, broker_->ViewPath(), broker_->ReaderGroup());
     return RefreshView();
   }
 
   void StartClient() {
     MqttConfig client = broker_ ? ClientOf(*broker_) : ClientOf(*config_.external);
     client.filters = {std::string(broker::kUpFilter), std::string(broker::kLinkFilter)};
-    client.on_message = [this](std::string_view topic, std::string_view payload, bool retained) {
-      dispatch_.OnMessage(topic, payload, retained);
+    client.on_message = [this](std::string_view topic, std::string_view payload) {
+      dispatch_.OnMessage(topic, payload);
     };
     client.on_change = [this](bool up, const std::string& problem) { OnBroker(up, problem); };
     client_ = std::make_unique<MqttClient>(std::move(client));
@@ -180,7 +179,7 @@ class Channel::Impl {
       tell = up ? told_down_ : missed && !told_down_;
       if (tell) told_down_ = !up;
     }
-    if (was_up && !up) dispatch_.OnBrokerLost();
+    if (!up) dispatch_.OnConnectionLost();
     if (was_up != up) log_(up ? LogLevel::kInfo : LogLevel::kWarning, up ? "connected to the broker" : problem);
     if (tell && up) dispatch_.Emit(data::EventKind::kBrokerUp, "connected to the broker again");
     if (tell && !up) dispatch_.Emit(data::EventKind::kBrokerDown, problem);

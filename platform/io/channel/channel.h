@@ -40,7 +40,6 @@ struct ExternalBroker {
 struct ChannelConfig {
   std::optional<EmbeddedBroker> embedded;  // exactly one of the two
   std::optional<ExternalBroker> external;
-  std::string view;  // where the registry's view is written; empty: <embedded.directory>/view, or none
   data::ChannelOptions options;
 };
 

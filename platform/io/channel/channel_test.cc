@@ -8,7 +8,10 @@
 
 #include <atomic>
 #include <fstream>
+#include <future>
 
+#include "broker/link.h"
+#include "platform/io/channel/mqtt.h"
 #include "platform/io/channel/test_broker.h"
 #include "platform/io/data/artifacts.h"
 #include "platform/io/data/campaigns.h"
@@ -89,17 +92,22 @@ class Toy {
   }
   // The next message of this kind for which `wanted` holds; others are dropped.
   template <class Message>
-  std::optional<Message> Await(const std::function<bool(const Message&)>& wanted = [](const Message&) {
-    return true;
-  }) {
+  std::optional<Message> Await(const std::function<bool(const Message&)>& wanted,
+                               std::chrono::milliseconds within = Client::kDeadline) {
     std::optional<Message> found;
-    client_->WaitMessage([&](const test::Received& received) {
-      const auto down = wire::DecodeDown(received.payload);
-      const auto* message = down ? std::get_if<Message>(&*down) : nullptr;
-      if (message != nullptr && wanted(*message)) found = *message;
-      return found.has_value();
-    });
+    client_->WaitMessage(
+        [&](const test::Received& received) {
+          const auto down = wire::DecodeDown(received.payload);
+          const auto* message = down ? std::get_if<Message>(&*down) : nullptr;
+          if (message != nullptr && wanted(*message)) found = *message;
+          return found.has_value();
+        },
+        within);
     return found;
+  }
+  template <class Message>
+  std::optional<Message> Await(std::chrono::milliseconds within = Client::kDeadline) {
+    return Await<Message>([](const Message&) { return true; }, within);
   }
   void Send(const wire::Up& message) { client_->Send(Topic("up"), wire::Encode(message)); }
   std::string Topic(const std::string& end) const { return "pawl/1/default/" + options_.client_id + "/" + end; }
@@ -357,16 +365,16 @@ TEST_F(ChannelTest, WithoutTheHsmThePermitWaitsAndSaysSo) {
   EXPECT_EQ(wait->wait_s, 30U);
   EXPECT_TRUE(wait->reason.contains("HSM does not answer")) << wait->reason;
   EXPECT_TRUE(JobOf("dev-1")->waiting.contains("HSM does not answer")) << JobOf("dev-1")->waiting;
-  ASSERT_TRUE(WaitUntil([&] { return Events(data::EventKind::kHsmDown).size() == 1; }));
+  EXPECT_EQ(Events(data::EventKind::kPermitWaiting).size(), 1U);
 
   hsm_down_ = false;
   std::optional<wire::PermitAnswer> answer;
-  ASSERT_TRUE(WaitUntil([&] {  // for a moment the desk still spares the signer
-    toy.Ready(1);
-    answer = toy.Await<wire::PermitAnswer>();
+  int asked = 0;
+  ASSERT_TRUE(WaitUntil([&] {             // for a moment the desk still spares the signer
+    if (++asked % 20 == 1) toy.Ready(1);  // and the broker allows 20 messages a second
+    answer = toy.Await<wire::PermitAnswer>(20ms);
     return answer && !answer->permit.empty();
   }));
-  ASSERT_TRUE(WaitUntil([&] { return Events(data::EventKind::kHsmUp).size() == 1; }));
   EXPECT_TRUE(WaitUntil([&] { return JobOf("dev-1")->waiting.empty(); }));
 }
 
@@ -515,6 +523,60 @@ TEST_F(ChannelTest, AKilledBrokerComesBackAndTheJobGoesOn) {
   ASSERT_TRUE(welcome);
   ASSERT_TRUE(welcome->job);
   EXPECT_EQ(welcome->job->n, 1U) << "the same job, not a second one";
+}
+
+TEST_F(ChannelTest, AfterItLostItsConnectionTheSessionsGoOn) {
+  Enrol("dev-1");
+  StartChannel();
+  Toy toy = MakeToy("dev-1");
+  ASSERT_TRUE(toy.Connect());
+  ASSERT_TRUE(toy.Hello());
+  {
+    // Another client of the platform's name takes its place for a moment; the broker and the device stay.
+    MqttClient rival({.host = folder_ / "broker/run/platform.sock",
+                      .client_id = std::string(broker::kPlatformClient),
+                      .username = std::string(broker::kPlatformClient),
+                      .ca = {},
+                      .certificate = {},
+                      .key = {},
+                      .filters = {std::string(broker::kUpFilter)},
+                      .on_message = [](std::string_view, std::string_view) {},
+                      .on_change = {}});
+    rival.Start();
+    ASSERT_TRUE(WaitUntil([&] { return channel_->metrics().broker_connects > 1; }));
+  }
+  ASSERT_TRUE(WaitUntil([&] { return channel_->health().ok && channel_->metrics().connected_devices == 1; }));
+  EXPECT_TRUE(DeviceRow("dev-1").connected);
+  Campaign({"dev-1"});
+  const auto offer = toy.Await<wire::JobOffer>();
+  ASSERT_TRUE(offer);
+  EXPECT_EQ(offer->session, toy.session());
+  EXPECT_FALSE(toy.client().lost());
+}
+
+TEST_F(ChannelTest, ADeviceThatFloodsGetsABoundedShareOfTheDatabase) {
+  Enrol("dev-1");
+  Enrol("dev-2");
+  StartChannel();
+  Toy noisy = MakeToy("dev-1");
+  Toy quiet = MakeToy("dev-2");
+  ASSERT_TRUE(noisy.Connect());
+  ASSERT_TRUE(quiet.Connect());
+  ASSERT_TRUE(noisy.Hello());
+  std::promise<void> release;
+  database_->WriteAsync(
+      [blocked = release.get_future().share()](sql::Tx&) -> Status {
+        blocked.wait();
+        return {};
+      },
+      [](const Status&) {});
+  for (int i = 0; i < 60; ++i) noisy.Send(wire::StateReport{noisy.session(), noisy.state()});
+  EXPECT_TRUE(WaitUntil([&] { return channel_->metrics().state == 60; }));
+  EXPECT_EQ(channel_->metrics().pending, kMaxPendingPerDevice);
+  EXPECT_EQ(channel_->metrics().overload, 60 - kMaxPendingPerDevice);
+  release.set_value();
+  EXPECT_TRUE(quiet.Hello());
+  EXPECT_TRUE(WaitUntil([&] { return channel_->metrics().pending == 0; }));
 }
 
 TEST_F(ChannelTest, StartsAgainAfterAStop) {

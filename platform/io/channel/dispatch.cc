@@ -38,8 +38,8 @@ void Dispatch::Stop() {
   idle_.wait(lock, [this] { return outstanding_ == 0; });
 }
 
-void Dispatch::OnMessage(std::string_view topic, std::string_view payload, bool retained) {
-  if (const auto device = broker::DeviceOfLinkTopic(topic)) return OnLink(*device, payload, retained);
+void Dispatch::OnMessage(std::string_view topic, std::string_view payload) {
+  if (const auto device = broker::DeviceOfLinkTopic(topic)) return OnLink(*device, payload);
   const auto parts = wire::ParseUpTopic(topic);
   if (!parts) return Malformed("", parts.error());
   OnUp(parts->device, payload);
@@ -47,7 +47,7 @@ void Dispatch::OnMessage(std::string_view topic, std::string_view payload, bool 
 
 // --- Connections ---
 
-void Dispatch::OnLink(const std::string& device, std::string_view payload, bool retained) {
+void Dispatch::OnLink(const std::string& device, std::string_view payload) {
   const bool up = !payload.empty();
   Count(up ? &ChannelMetrics::links_up : &ChannelMetrics::links_down);
   {
@@ -60,17 +60,15 @@ void Dispatch::OnLink(const std::string& device, std::string_view payload, bool 
   }
   Digest pin{};
   if (const Status decoded = HexDecode(payload, pin); !decoded) return Malformed(device, decoded.error());
-  // Connected since before we were: an ack of no session makes it say hello again.
-  std::function<void()> then;
-  if (retained) then = [this, device] { SendTo(device, wire::Ack{}); };
-  Store(device, [device, pin](sql::Tx& tx) { return data::Contact(tx, device, pin); }, std::move(then));
+  Store(device, [device, pin](sql::Tx& tx) { return data::Contact(tx, device, pin); }, {});
 }
 
-void Dispatch::OnBrokerLost() {
-  {
-    const std::scoped_lock lock(mutex_);
-    connected_.clear();
-  }
+void Dispatch::OnConnectionLost() {
+  const std::scoped_lock lock(mutex_);
+  connected_.clear();  // those who are there are told again when we are back
+}
+
+void Dispatch::OnBrokerGone() {
   Store("", [](sql::Tx& tx) { return data::DisconnectedAll(tx); }, {});
 }
 
@@ -150,7 +148,6 @@ void Dispatch::Malformed(const std::string& device, const Error& error) {
 // --- Permits ---
 
 void Dispatch::OnPermit(const data::PermitFacts& facts, const Result<std::vector<std::uint8_t>>& permit) {
-  NoteSigner(permit ? Status() : Status(std::unexpected(permit.error())));
   if (!permit) {
     Count(&ChannelMetrics::permits_failed);
     return Wait(facts, ErrorText(permit.error()));
@@ -169,17 +166,6 @@ void Dispatch::Wait(const data::PermitFacts& facts, const std::string& why) {
   Store(
       facts.device, [job, why](sql::Tx& tx) { return data::NotePermitWaiting(tx, job, why); },
       [this, device = facts.device, answer] { SendTo(device, answer); });
-}
-
-void Dispatch::NoteSigner(const Status& signer) {
-  const bool down = !signer && IsSignerDown(signer.error());
-  {
-    const std::scoped_lock lock(mutex_);
-    if (down == signer_down_) return;
-    signer_down_ = down;
-  }
-  if (down) Emit(data::EventKind::kHsmDown, "permits wait: " + ErrorText(signer.error()));
-  if (!down) Emit(data::EventKind::kHsmUp, "permits are signed again");
 }
 
 // --- The platform's own clockwork ---

@@ -1,7 +1,7 @@
 // The device protocol between broker and database: decodes what comes in, runs its transaction, sends the answer after
 // the commit. What a message means is decided in platform/io/data/reports.h.
 //
-// Threads  OnMessage and OnBrokerLost from the MQTT client's thread; the rest from any.
+// Threads  OnMessage from the MQTT client's thread; the rest from any.
 #pragma once
 
 #include <condition_variable>
@@ -63,9 +63,11 @@ class Dispatch {
   // Returns when nothing of ours waits in the database any more.
   void Stop();
 
-  void OnMessage(std::string_view topic, std::string_view payload, bool retained);
-  // All devices are gone; their connections are told anew when the broker is back.
-  void OnBrokerLost();
+  void OnMessage(std::string_view topic, std::string_view payload);
+  // We have no connection to the broker; the devices may still have theirs, and go on in their sessions later.
+  void OnConnectionLost();
+  // The broker itself is gone, and all connections with it.
+  void OnBrokerGone();
 
   // Sends the jobs and cancels that wait in the database. Blocks.
   void SendOutgoing();
@@ -79,14 +81,13 @@ class Dispatch {
 
  private:
   using Work = std::function<Status(sql::Tx&)>;
-  void OnLink(const std::string& device, std::string_view payload, bool retained);
+  void OnLink(const std::string& device, std::string_view payload);
   void OnUp(const std::string& device, std::string_view payload);
   void On(const std::string& device, const wire::Hello& hello);
   void On(const std::string& device, const wire::StateReport& report);
   void On(const std::string& device, const wire::Ready& ready);
   void On(const std::string& device, const wire::Progress& progress);
   void OnPermit(const data::PermitFacts& facts, const Result<std::vector<std::uint8_t>>& permit);
-  void NoteSigner(const Status& signer);
 
   // Runs `work` in the database, then, if it was stored, `then`.
   void Store(const std::string& device, Work work, std::function<void()> then);
@@ -111,7 +112,6 @@ class Dispatch {
   std::set<std::string> connected_;
   std::map<std::string, wire::Progress> progress_;  // at most kMaxPending devices
   std::unordered_map<std::string, std::chrono::steady_clock::time_point> warned_;
-  bool signer_down_ = false;
 
   PermitDesk permits_;
 };

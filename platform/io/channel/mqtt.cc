@@ -78,7 +78,7 @@ struct MqttClient::Callbacks {
   static void OnMessage(mosquitto*, void* self, const mosquitto_message* message, const mosquitto_property*) {
     const std::string_view payload(static_cast<const char*>(message->payload),
                                    message->payload == nullptr ? 0 : static_cast<std::size_t>(message->payloadlen));
-    Of(self).owner->config_.on_message(message->topic, payload, message->retain);
+    Of(self).owner->config_.on_message(message->topic, payload);
   }
   static void OnPublish(mosquitto*, void* self, int, int, const mosquitto_property*) { --Of(self).unacknowledged; }
 

@@ -34,7 +34,7 @@ struct MqttConfig {
   std::string username;              // empty: none
   std::string ca, certificate, key;  // PEM files; empty ca: no TLS
   std::vector<std::string> filters;  // subscribed with QoS 1
-  std::function<void(std::string_view topic, std::string_view payload, bool retained)> on_message;
+  std::function<void(std::string_view topic, std::string_view payload)> on_message;
   // Up: connected and subscribed. Down: with the reason; also after each attempt that failed.
   std::function<void(bool up, const std::string& problem)> on_change;
 };

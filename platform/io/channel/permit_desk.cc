@@ -4,9 +4,14 @@
 
 namespace pawl {
 
+namespace {
+
+// Errors that pass by themselves: the signer or the HSM does not answer.
 bool IsSignerDown(const Error& error) {
   return error.reason == Reason::kUnavailable || error.reason == Reason::kTimeout || error.reason == Reason::kHsm;
 }
+
+}  // namespace
 
 void PermitDesk::Start() {
   for (int i = 0; i < kWorkers; ++i) {

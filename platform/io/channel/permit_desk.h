@@ -27,8 +27,6 @@ inline constexpr std::size_t kMaxPermitQueue = 4096;
 
 // Signs a permit with the director key; may block for seconds. SignerClient::SignPermit in pawld.
 using PermitSigner = std::function<Result<std::vector<std::uint8_t>>(const Permit&)>;
-// True for errors that pass by themselves: the signer or the HSM does not answer.
-bool IsSignerDown(const Error& error);
 
 class PermitDesk {
  public:
