@@ -64,10 +64,10 @@ Result<Claim> NewClaim(sql::Tx& tx, const Actor& actor, std::string_view id);
 
 Result<Device> GetDevice(sql::Tx& tx, std::string_view id);  // errors: not found
 struct DeviceFilter {
-  std::optional<DeviceState> state;
-  std::string class_name;                   // empty: any
-  std::vector<wire::Attribute> attributes;  // all must match
-  std::string id_glob;                      // * and ?; empty: any
+  std::optional<DeviceState> state = {};
+  std::string class_name = {};                   // empty: any
+  std::vector<wire::Attribute> attributes = {};  // all must match
+  std::string id_glob = {};                      // * and ?; empty: any
 };
 Result<Page<Device>> ListDevices(sql::Tx& tx, const DeviceFilter& filter, const PageRequest& page);
 // Only the ids, all of them, sorted.

@@ -41,8 +41,8 @@ struct Event {
 };
 struct EventFilter {
   std::int64_t after = 0;
-  std::string device, campaign;  // empty: any
-  std::optional<EventKind> kind;
+  std::string device = {}, campaign = {};  // empty: any
+  std::optional<EventKind> kind = {};
   std::size_t limit = 100;  // cut to kMaxPage
   bool newest = false;      // the last `limit` of them instead of the first; still oldest first
 };

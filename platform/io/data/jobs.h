@@ -36,8 +36,8 @@ struct Job {
 };
 
 struct JobFilter {
-  std::string campaign, device;  // empty: any
-  std::optional<JobStatus> status;
+  std::string campaign = {}, device = {};  // empty: any
+  std::optional<JobStatus> status = {};
   bool timed_out_only = false;
 };
 Result<Job> GetJob(sql::Tx& tx, std::string_view id);  // errors: not found

@@ -143,7 +143,7 @@ Result<std::vector<std::uint8_t>> GetEnvelope(sql::Tx& tx, std::string_view id) 
 }
 
 Result<std::vector<Release>> ReleasesToSign(sql::Tx& tx, std::size_t limit) {
-  return tx.All(std::string(kColumns) + " WHERE r.state = 'signing' ORDER BY r.id LIMIT ?", {limit}, ToRelease);
+  return tx.All(std::string(kColumns) + " WHERE r.state = 'signing' ORDER BY r.created_ms, r.sequence, r.id LIMIT ?", {limit}, ToRelease);
 }
 
 Status NoteReleaseWaiting(sql::Tx& tx, std::string_view id, std::string_view text) {
