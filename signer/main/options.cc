@@ -64,8 +64,10 @@ void AddFlags(CLI::App& app, Raw& raw) {
   Flag(app, "--module", raw.module, "PKCS#11 module; the default is SoftHSM2 with a token of the signer's own");
   Flag(app, "--token", raw.token, "the token's label");
   Flag(app, "--pin-file", raw.pin_file, "file with the token's user PIN");
-  Flag(app, "--server-name", raw.server_names, "DNS name or address that the server CA may certify; may be repeated");
-  Flag(app, "--allow-user", raw.allowed_users, "numeric user id that may use the socket; may be repeated");
+  Flag(app, "--server-name", raw.server_names, "DNS name or address that the server CA may certify; may be repeated")
+      ->allow_extra_args(false);
+  Flag(app, "--allow-user", raw.allowed_users, "numeric user id that may use the socket; may be repeated")
+      ->allow_extra_args(false);
   for (const KeyUse use : kKeyUses) {
     const std::string name = kKeyUseNames[static_cast<std::size_t>(use)];
     Flag(app, "--label-" + name, raw.labels.of(use), "label of the " + name + " key");
@@ -141,7 +143,8 @@ std::string Or(const std::string& value, const std::string& otherwise) { return 
 // Absolute, since SoftHSM's configuration names the folder; without a slash at its end, since paths are compared with
 // it.
 std::string FolderPath(const std::string& path) {
-  std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+  std::error_code empty;  // no folder is needed to ask for the status
+  std::string absolute = std::filesystem::absolute(path, empty).lexically_normal().string();
   while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
   return absolute;
 }

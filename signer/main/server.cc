@@ -91,7 +91,7 @@ Result<Server> Server::Listen(const std::string& path, std::vector<uid_t> allowe
   PAWL_TRY(RemoveLeftover(path));
   Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener) return FailErrno("make a socket");
-  const mode_t before = umask(0177);
+  const mode_t before = umask(allowed_users.empty() ? 0177 : 0111);
   const bool bound = bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   umask(before);
   if (!bound) return FailErrno("bind " + path);

@@ -1,6 +1,6 @@
 // The signer's Unix socket: who may speak, how many at once, for how long.
 //
-// Access   mode 0600, and the peer's user must be this process's own or an allowed one (SO_PEERCRED).
+// Access   the peer's user must be this process's own or an allowed one (SO_PEERCRED). Mode 0600 if none is allowed.
 // Limits   kMaxConnections at once, the rest are told "unavailable"; kMaxFrameBytes a request; kIdleTime between
 // requests.
 #pragma once

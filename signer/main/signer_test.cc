@@ -83,6 +83,18 @@ class Signer : public ::testing::Test {
     permit.manifest_digest = crypto::Hash(AsBytes("manifest"));
     return permit;
   }
+  // What this user is told.
+  Reason ReasonForUser(uid_t user) const {
+    const pid_t child = fork();
+    if (child == 0) {
+      const bool changed = setgid(user) == 0 && setuid(user) == 0;
+      const auto status = client_.Status();
+      _exit(!changed ? 255 : status ? 0 : static_cast<int>(status.error().reason));
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return static_cast<Reason>(WEXITSTATUS(status));
+  }
   KeyTable Anchors() const {
     const auto table = DecodeAnchors(AsBytes(*ReadSmallFile(folder_.file("anchors.cbor"))));
     EXPECT_TRUE(table);
@@ -333,18 +345,13 @@ TEST_F(Signer, OnlyItsOwnUserMayUseTheSocket) {
   ASSERT_EQ(stat(socket_.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777, 0600U);
   if (geteuid() != 0) GTEST_SKIP() << "needs root to be another user";
-  // Even where the file's mode would let him in.
-  chmod(socket_.c_str(), 0666);
   chmod(folder_.path().c_str(), 0755);
-  const pid_t child = fork();
-  if (child == 0) {
-    const bool changed = setgid(65534) == 0 && setuid(65534) == 0;
-    const auto status = client_.Status();
-    _exit(changed && !status && status.error().reason == Reason::kForbidden ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
+  chmod(socket_.c_str(), 0666);  // even where the file's mode would let him in
+  EXPECT_EQ(ReasonForUser(65534), Reason::kForbidden);
+  ASSERT_EQ(Stop(), 0);
+  Start({"--allow-user", "65534"});
+  EXPECT_EQ(ReasonForUser(65534), Reason::kNone);
+  EXPECT_EQ(ReasonForUser(65533), Reason::kForbidden);
 }
 
 // --- Secrets ---
@@ -444,6 +451,18 @@ TEST_F(Signer, RefusesToStartWithoutItsAnchors) {
   ASSERT_EQ(Stop(), 0);
   fs::remove(folder_.file("anchors.cbor"));
   EXPECT_NE(RefusedStart().find(folder_.file("anchors.cbor") + " is gone"), std::string::npos);
+}
+
+TEST_F(Signer, TheStatusCommandTellsHowItIs) {
+  const auto run = [&](const std::string& socket) {
+    const std::string command =
+        std::string(PAWL_SIGNER_PROGRAM) + " status --socket " + socket + " >" + folder_.file("out") + " 2>&1";
+    return std::system(command.c_str());
+  };
+  EXPECT_EQ(run(socket_), 0);
+  EXPECT_NE(ReadSmallFile(folder_.file("out"))->find("pawl-director"), std::string::npos);
+  EXPECT_NE(run(folder_.file("nobody")), 0);
+  EXPECT_NE(ReadSmallFile(folder_.file("out"))->find("unavailable: the signer does not answer at"), std::string::npos);
 }
 
 // --- Another HSM: here, SoftHSM2 with a token that pawl did not make ---

@@ -47,8 +47,6 @@ class Hsm {
   Result<PerUse<PublicKey>> Probe();
   Result<Signature> Sign(KeyUse use, const Digest& digest);
 
-  const HsmSettings& settings() const { return settings_; }
-
  private:
   using Keys = PerUse<Pkcs11::KeyPair>;
 

@@ -26,8 +26,6 @@ using EcPoint = std::unique_ptr<EC_POINT, Freed<EC_POINT_free>>;
 using EvpKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using EvpKeyCtx = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using X509Ptr = std::unique_ptr<X509, Freed<X509_free>>;
-using X509Name = std::unique_ptr<X509_NAME, Freed<X509_NAME_free>>;
 using X509Extension = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
-using X509Pubkey = std::unique_ptr<X509_PUBKEY, Freed<X509_PUBKEY_free>>;
 
 }  // namespace pawl::sign
