@@ -58,7 +58,7 @@ unsigned StatusOf(Reason reason) {
     case Reason::kRateLimited:
       return 429;
     case Reason::kUnavailable:
-    case Reason::kTimeout:  // a part's; a client's own is answered 408 by the server
+    case Reason::kTimeout:  // a part's; a client that is too slow loses its connection
     case Reason::kHsm:
     case Reason::kNoSpace:
       return 503;

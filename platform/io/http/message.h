@@ -75,12 +75,12 @@ class EventSource {
 // Exactly one of body, file, events, wait is used.
 struct Response {
   unsigned status = 200;
-  Fields headers;
-  std::string body;
-  std::optional<FileBody> file;
-  std::shared_ptr<EventSource> events;
+  Fields headers = {};
+  std::string body = {};
+  std::optional<FileBody> file = {};
+  std::shared_ptr<EventSource> events = {};
   // Nothing to say yet: call the handler again after the next Server::Wake, and with last_call when this time is over.
-  std::optional<std::chrono::milliseconds> wait;
+  std::optional<std::chrono::milliseconds> wait = {};
 
   Response& set(std::string name, std::string value) {
     headers.emplace_back(std::move(name), std::move(value));

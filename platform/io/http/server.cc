@@ -407,8 +407,6 @@ awaitable<bool> Server::Impl::Connection::ReadHeader() {
              error != beast::http::error::end_of_stream && error != beast::http::error::partial_message) {
     co_await Send(ErrorResponse(400, ErrorOf(Reason::kMalformed, "not an HTTP/1.1 request: " + error.message())),
                   false);
-  } else if (error == beast::error::timeout) {
-    co_return false;
   }
   co_return false;
 }
@@ -496,8 +494,6 @@ awaitable<std::optional<Response>> Server::Impl::Connection::ReadBody(Request& r
     error_code error;
     co_await beast::http::async_read_some(stream_, buffer_, *parser_, Into(error));
     if (error == beast::http::error::need_buffer) error = {};
-    if (error == beast::error::timeout)
-      co_return ErrorResponse(408, ErrorOf(Reason::kTimeout, "the body came too slowly"));
     if (error) co_return ErrorResponse(400, ErrorOf(Reason::kTruncated, "the body is not whole: " + error.message()));
     request.body.append(piece.data(), piece.size() - body.size);
     if (request.body.size() > route.body_bytes_max) {

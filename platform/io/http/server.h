@@ -3,7 +3,7 @@
 // Threads    a few I/O threads move bytes; handlers run in worker threads: `workers` for buffered routes and event
 //            sources, `upload_workers` for streamed ones, so that slow uploads hold up nobody else.
 // Limits     everything below; what is over one is refused (431, 413, 503) or closed. A slow client meets a deadline in
-//            every phase.
+//            every phase; when it passes the connection is closed without an answer.
 // Lifetime   what handlers use outlives the server; Stop() returns when no handler runs any more.
 #pragma once
 
