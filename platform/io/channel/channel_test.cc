@@ -161,6 +161,15 @@ class ChannelTest : public testing::Test {
     EXPECT_TRUE(result) << (result ? "" : result.error().detail.view());
     return result;
   }
+  // The database's writer stands still until `release` is set.
+  void BlockWriter(std::promise<void>& release) {
+    database_->WriteAsync(
+        [blocked = release.get_future().share()](sql::Tx&) -> Status {
+          blocked.wait();
+          return {};
+        },
+        [](const Status&) {});
+  }
   template <class Fn>
   void Do(Fn fn) {
     (void)Write(fn);
@@ -316,10 +325,26 @@ TEST_F(ChannelTest, WhatCannotBeStoredIsNotAcknowledged) {
   Toy toy = MakeToy("dev-1");
   ASSERT_TRUE(toy.Connect());
   ASSERT_TRUE(toy.Hello());
-  database_->Close();
+  std::promise<void> release;
+  BlockWriter(release);
   toy.Tell(1, wire::Phase::kAccepted);
+  ASSERT_TRUE(WaitUntil([&] { return channel_->metrics().pending == 1; }));
+  // In the same group, after the report: it spoils the commit.
+  database_->WriteAsync(
+      [](sql::Tx& tx) -> Status {
+        PAWL_TRY(tx.Execute("ROLLBACK"));
+        return {};
+      },
+      [](const Status&) {});
+  release.set_value();
   ASSERT_TRUE(WaitUntil([&] { return channel_->metrics().not_stored > 0; }));
-  EXPECT_EQ(toy.client().WaitMessage([](const test::Received&) { return true; }, 200ms), std::nullopt);
+  EXPECT_EQ(DeviceRow("dev-1").told->rev, 1U);
+  const auto any = [](const test::Received&) { return true; };
+  EXPECT_EQ(toy.client().WaitMessage(any, 200ms), std::nullopt) << "nothing is acknowledged";
+
+  toy.Send(wire::StateReport{toy.session(), toy.state()});
+  EXPECT_TRUE(toy.Acked(2)) << "told again, and stored";
+  EXPECT_EQ(DeviceRow("dev-1").told->rev, 2U);
 }
 
 TEST_F(ChannelTest, ReadyBringsAPermitForItsNonce) {
@@ -564,12 +589,7 @@ TEST_F(ChannelTest, ADeviceThatFloodsGetsABoundedShareOfTheDatabase) {
   ASSERT_TRUE(quiet.Connect());
   ASSERT_TRUE(noisy.Hello());
   std::promise<void> release;
-  database_->WriteAsync(
-      [blocked = release.get_future().share()](sql::Tx&) -> Status {
-        blocked.wait();
-        return {};
-      },
-      [](const Status&) {});
+  BlockWriter(release);
   for (int i = 0; i < 60; ++i) noisy.Send(wire::StateReport{noisy.session(), noisy.state()});
   EXPECT_TRUE(WaitUntil([&] { return channel_->metrics().state == 60; }));
   EXPECT_EQ(channel_->metrics().pending, kMaxPendingPerDevice);
