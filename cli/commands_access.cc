@@ -22,8 +22,9 @@ Outcome<std::string> AskSecret(const char* question) {
   if (::isatty(STDIN_FILENO) != 1 || ::tcgetattr(STDIN_FILENO, &before) != 0) return ReadSmallFile("-");
   termios silent = before;
   silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  std::cerr << question << std::flush;
+  // Silent before the question: what is typed after it is neither shown nor lost.
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  std::cerr << question << std::flush;
   Outcome<std::string> line = [] {
     std::string text(4096, '\0');
     const ssize_t got = ::read(STDIN_FILENO, text.data(), text.size());  // ended early by Ctrl-C
