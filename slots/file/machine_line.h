@@ -29,14 +29,15 @@ Result<MachineRequest> DecodeRequest(ByteView packet);
 // A file descriptor that closes itself.
 class OwnedFd {
  public:
-  explicit OwnedFd(int fd = -1) : fd_(fd) {}
+  OwnedFd() = default;
+  explicit OwnedFd(int fd) : fd_(fd) {}
   OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   OwnedFd& operator=(OwnedFd&& other) noexcept;
   ~OwnedFd();
   int get() const { return fd_; }
 
  private:
-  int fd_;
+  int fd_ = -1;
 };
 
 // The image's end. Threads: Feed and Reset from any one at a time.
