@@ -46,7 +46,7 @@ class TheFile(unittest.TestCase):
             answers = set(operation.node["responses"])
             self.assertIn(operation.scope, scopes, operation.id)
             if operation.scope != "none":
-                self.assertLessEqual({"401", "429", "503"}, answers, operation.id)
+                self.assertLessEqual({"400", "401", "429", "503"}, answers, operation.id)
             if operation.scope not in ("none", "any"):
                 self.assertIn("403", answers, operation.id)
             if operation.variables:
