@@ -26,7 +26,11 @@ PlanNext DownloadPlan::Next(std::uint64_t now_ms) const {
   if (next_ == chunks_) return PlanDone{};
   if (bad_ > kChunkRetries) {
     Error error{limits_.bad_chunk, {}};
-    error.detail.append("chunk ").append_number(next_).append(" of ").append_number(chunks_);
+    if (limits_.bad_chunk == Reason::kChunkDigest) {
+      error.detail.append("chunk ").append_number(next_).append(" of ").append_number(chunks_);
+    } else {
+      error.detail.append("the list of chunk digests");
+    }
     error.detail.append(" came wrong ").append_number(bad_).append(" times");
     return PlanFailed{error};
   }

@@ -365,7 +365,7 @@ void NoteWrongPermit(Context& c) {
 }
 
 void ReadyLater(Context& c) {
-  if (const auto* changed = std::get_if<event::BootChanged>(c.what)) c.state.boot = changed->facts;
+  if (std::holds_alternative<event::BootChanged>(*c.what)) NoteBoot(c);
   c.state.ready.reset();
   c.state.ready_ms = std::min(c.state.ready_ms, NextReady(c));
 }
