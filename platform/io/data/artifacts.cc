@@ -1,5 +1,9 @@
 #include "platform/io/data/artifacts.h"
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 #include "base/text.h"
 #include "platform/io/data/audit.h"
 #include "platform/io/data/events.h"
@@ -13,6 +17,23 @@ constexpr std::string_view kColumns = "SELECT digest, bytes, name, created_ms, c
 
 Artifact ToArtifact(const sql::Row& row) {
   return {row.Fixed<32>(0), row.U64(1), row.String(2), row.Int(3), row.String(4)};
+}
+
+// Where a page of the newest-first list begins: "<created_ms>-<digest>" of the page before's last item.
+struct Cursor {
+  std::int64_t created_ms = std::numeric_limits<std::int64_t>::max();
+  Digest digest{};
+};
+Result<Cursor> ParseCursor(const std::string& text) {
+  Cursor cursor;
+  if (text.empty()) return cursor;
+  const std::size_t dash = std::min(text.find('-'), text.size());
+  const auto [end, error] = std::from_chars(text.data(), text.data() + dash, cursor.created_ms);
+  const bool whole = error == std::errc() && end == text.data() + dash && dash < text.size();
+  if (!whole || !HexDecode(std::string_view(text).substr(dash + 1), cursor.digest)) {
+    return Fail(Reason::kInvalidArgument, "not a cursor: " + text);
+  }
+  return cursor;
 }
 
 }  // namespace
@@ -44,12 +65,14 @@ Result<Artifact> GetArtifact(sql::Tx& tx, const Digest& digest) {
 }
 
 Result<Page<Artifact>> ListArtifacts(sql::Tx& tx, const PageRequest& page) {
-  Digest after{};
-  const bool first = page.after.empty();
-  if (!first && !HexDecode(page.after, after)) return Fail(Reason::kInvalidArgument, "not a cursor: " + page.after);
-  // The zero digest sorts before all others; nothing has it.
-  return ListPage(tx, std::string(kColumns) + " WHERE digest > ? ORDER BY digest LIMIT ?", {after}, page, ToArtifact,
-                  [](const Artifact& artifact) { return Hex(artifact.digest); });
+  PAWL_ASSIGN(const Cursor after, ParseCursor(page.after));
+  return ListPage(tx,
+                  std::string(kColumns) +
+                      " WHERE created_ms < ? OR (created_ms = ? AND digest < ?) "
+                      "ORDER BY created_ms DESC, digest DESC LIMIT ?",
+                  {after.created_ms, after.created_ms, after.digest}, page, ToArtifact, [](const Artifact& artifact) {
+                    return std::to_string(artifact.created_ms) + "-" + Hex(artifact.digest);
+                  });
 }
 
 Status RemoveArtifact(sql::Tx& tx, const Actor& actor, const Digest& digest) {

@@ -84,7 +84,7 @@ class Objections {
 };
 
 Status CheckTargets(sql::Tx& tx, const std::vector<std::string>& devices, const Release& release) {
-  if (devices.empty()) return Fail(Reason::kInvalidArgument, "the campaign has no target: no device matches");
+  if (devices.empty()) return Fail(Reason::kConflict, "the campaign has no target: no device matches");
   if (devices.size() > kMaxTargets) {
     return Fail(Reason::kInvalidArgument, "at most " + std::to_string(kMaxTargets) + " targets");
   }
@@ -102,8 +102,8 @@ Status CheckTargets(sql::Tx& tx, const std::vector<std::string>& devices, const 
     if (!about) return Fail(Reason::kNotFound, "no device \"" + device + "\"");
     if (about->class_name != release.class_name) {
       objections.Add(device, "is of class " + about->class_name);
-    } else if (about->state == Text(DeviceState::kDecommissioned)) {
-      objections.Add(device, "is decommissioned");
+    } else if (about->state == Text(DeviceState::kDecommissioned) || about->state == Text(DeviceState::kQuarantined)) {
+      objections.Add(device, "is " + about->state);
     } else if (about->busy) {
       objections.Add(device, "has an open job");
     }
@@ -135,6 +135,7 @@ struct Change {
 // True: it is another state now.
 Result<bool> SetState(sql::Tx& tx, const Actor& actor, const Campaign& campaign, const Change& change,
                       std::string_view reason) {
+  PAWL_TRY(CheckReason(reason));
   if (campaign.state == change.to) return false;
   if (!MayBecome(campaign.state, change.to)) {
     return Fail(Reason::kConflict, "campaign " + campaign.name + " is " + std::string(Text(campaign.state)));
@@ -200,8 +201,9 @@ Result<Campaign> GetCampaign(sql::Tx& tx, std::string_view id) {
 }
 
 Result<Page<Campaign>> ListCampaigns(sql::Tx& tx, const PageRequest& page) {
-  PAWL_ASSIGN(auto out, ListPage(tx, std::string(kColumns) + " WHERE id > ? ORDER BY id LIMIT ?", {page.after}, page,
-                                 ToCampaign, [](const Campaign& campaign) { return campaign.id; }));
+  PAWL_ASSIGN(auto out,
+              ListPage(tx, std::string(kColumns) + " WHERE id < ? ORDER BY id DESC LIMIT ?", {NewestFirst(page)}, page,
+                       ToCampaign, [](const Campaign& campaign) { return campaign.id; }));
   for (Campaign& campaign : out.items) PAWL_TRY(Count(tx, campaign));
   return out;
 }
@@ -231,7 +233,6 @@ Result<Campaign> CancelCampaign(sql::Tx& tx, const Actor& actor, std::string_vie
   PAWL_ASSIGN(const auto open, FindJobs(tx, "WHERE j.campaign = ? AND j.open = 1", of_campaign));
   std::string told = "campaign cancelled";
   if (!reason.empty()) told.append(": ").append(reason);
-  told.resize(std::min(told.size(), wire::kMaxDetailBytes));
   for (const JobRow& row : open) PAWL_TRY(CancelOpenJob(tx, row, actor, told));
   return GetCampaign(tx, id);
 }

@@ -202,6 +202,16 @@ TEST_F(Campaigns, AJobGivenUpIsTakenFromAConnectedDevice) {
   EXPECT_EQ(std::get<wire::Cancel>(outbox.front().message).job, 1U);
 }
 
+TEST_F(Campaigns, AReasonThatNoDeviceWouldTakeIsRefused) {
+  const Campaign campaign = Must(Roll({"dev-1"}));
+  const std::string essay(kMaxReasonBytes + 1, 'x');
+  EXPECT_EQ(ReasonOf(platform.Write([&](sql::Tx& tx) { return CancelCampaign(tx, kOperator, campaign.id, essay); })),
+            Reason::kInvalidArgument);
+  const std::string job = platform.JobOf("dev-1").id;
+  EXPECT_EQ(ReasonOf(platform.Write([&](sql::Tx& tx) { return CancelJob(tx, kOperator, job, essay); })),
+            Reason::kInvalidArgument);
+}
+
 TEST_F(Campaigns, WhatTheRulesForbidIsAConflict) {
   FakeDevice device(platform, "dev-1");
   device.Hello();

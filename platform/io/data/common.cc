@@ -24,6 +24,11 @@ std::string NewId(std::int64_t now_ms) {
   return Hex(id);
 }
 
+Status CheckReason(std::string_view reason) {
+  if (reason.size() <= kMaxReasonBytes) return {};
+  return Fail(Reason::kInvalidArgument, "a reason has at most 200 bytes");
+}
+
 std::string Hex(ByteView bytes) {
   std::string text(2 * bytes.size(), '\0');
   HexEncode(bytes, text);

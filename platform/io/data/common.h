@@ -19,6 +19,7 @@ namespace pawl::data {
 
 inline constexpr std::size_t kMaxPage = 1000;
 inline constexpr std::size_t kMaxNameBytes = 128;
+inline constexpr std::size_t kMaxReasonBytes = 200;  // an operator's; travels to devices
 
 // Who did it, for audit and events: a token's name, "platform", or "device <id>".
 struct Actor {
@@ -42,5 +43,7 @@ std::string NewId(std::int64_t now_ms);
 void RandomBytes(MutableBytes to);
 
 std::string Hex(ByteView bytes);  // lower case
+
+Status CheckReason(std::string_view reason);  // errors: invalid argument (too long)
 
 }  // namespace pawl::data

@@ -143,6 +143,18 @@ TEST(Database, AfterCloseWritesAreRefusedAndReadsGoOn) {
   EXPECT_EQ(CountEvents(platform.database()), 0U);
 }
 
+TEST(Database, AFullDiskFailsTheWriteByNameAndNothingElse) {
+  Platform platform;
+  platform.Do([](sql::Tx& tx) -> Status {
+    return tx.Query("PRAGMA max_page_count = 120", {}, [](const sql::Row&) -> Status { return {}; });
+  });
+  const auto big = [&] { return platform.Write([](sql::Tx& tx) { return AddEvent(tx, std::string(1 << 20, 'x')); }); };
+  EXPECT_EQ(ReasonOf(big()), Reason::kNoSpace);
+  EXPECT_TRUE(platform.database().Healthy());
+  platform.Do([](sql::Tx& tx) { return AddEvent(tx, "small"); });
+  EXPECT_EQ(CountEvents(platform.database()), 1U);
+}
+
 TEST(Database, TheFileIsItsUsersAlone) {
   Platform platform;
   platform.Do([](sql::Tx& tx) { return AddEvent(tx, "one"); });

@@ -251,13 +251,13 @@ Result<std::vector<std::string>> MatchDevices(sql::Tx& tx, const DeviceFilter& f
   std::vector<sql::Arg> args;
   std::string globbed;
   const std::string where = WhereOf(filter, globbed, args);
-  return tx.All("SELECT d.id FROM devices d WHERE d.state <> 'decommissioned'" + where + " ORDER BY d.id", args,
+  return tx.All("SELECT d.id FROM devices d WHERE d.state NOT IN ('quarantined', 'decommissioned')" + where + " ORDER BY d.id", args,
                 [](const sql::Row& row) { return row.String(0); });
 }
 
 Result<Device> ChangeDeviceState(sql::Tx& tx, const Actor& actor, std::string_view id, DeviceAction action,
                                  std::string_view reason) {
-  if (reason.size() > wire::kMaxDetailBytes) return Fail(Reason::kInvalidArgument, "a reason has at most 240 bytes");
+  PAWL_TRY(CheckReason(reason));
   PAWL_ASSIGN(Device device, GetDevice(tx, id));
   const ActionRow& row = *std::ranges::find(kActionRows, action, &ActionRow::action);
   if (device.state == row.reaches) return device;

@@ -70,7 +70,7 @@ struct DeviceFilter {
   std::string id_glob = {};                      // * and ?; empty: any
 };
 Result<Page<Device>> ListDevices(sql::Tx& tx, const DeviceFilter& filter, const PageRequest& page);
-// Only the ids, all of them, sorted.
+// Only the ids, all of them, sorted; without those that are quarantined or decommissioned.
 Result<std::vector<std::string>> MatchDevices(sql::Tx& tx, const DeviceFilter& filter);
 
 enum class DeviceAction : std::uint8_t { kSuspend, kActivate, kQuarantine, kDecommission };

@@ -102,6 +102,18 @@ Status EmitStatus(sql::Tx& tx, const Job& job, const platform::JobView& after, c
   return {};
 }
 
+Status ReopenCampaign(sql::Tx& tx, std::string_view campaign, const Actor& actor) {
+  PAWL_ASSIGN(const auto changed,
+              tx.Execute("UPDATE campaigns SET state = 'running' WHERE id = ? AND state = 'complete'", {campaign}));
+  if (changed == 0) return {};
+  PAWL_ASSIGN(const Campaign again, GetCampaign(tx, campaign));
+  PAWL_TRY(Emit(tx, {.kind = EventKind::kCampaignResumed,
+                     .text = "campaign " + again.name + " runs again: a job is tried again",
+                     .campaign = campaign,
+                     .actor = actor.name}));
+  return {};
+}
+
 Status CompleteIfDone(sql::Tx& tx, std::string_view campaign) {
   PAWL_ASSIGN(const auto changed,
               tx.Execute("UPDATE campaigns SET state = 'complete', reason = '' WHERE id = ? AND state IN ('running', "
@@ -226,7 +238,7 @@ Result<std::string> RetryRow(sql::Tx& tx, const JobRow& row, const Actor& actor)
   if (!platform::IsTerminal(job.status)) {
     PAWL_TRY(tx.Execute("UPDATE jobs SET open = 0, newest = 0, to_send = 0 WHERE id = ?", {job.id}));
   }
-  PAWL_TRY(tx.Execute("UPDATE campaigns SET state = 'running' WHERE id = ? AND state = 'complete'", {job.campaign}));
+  PAWL_TRY(ReopenCampaign(tx, job.campaign, actor));
   PAWL_ASSIGN(const auto life_s, tx.One("SELECT job_life_s FROM campaigns WHERE id = ?", {job.campaign},
                                         [](const sql::Row& r) { return r.Int(0); }));
   PAWL_ASSIGN(

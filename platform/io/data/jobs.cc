@@ -58,8 +58,8 @@ Status Expire(sql::Tx& tx, const JobRow& row) {
 Result<Job> GetJob(sql::Tx& tx, std::string_view id) { return Reload(tx, id); }
 
 Result<Page<Job>> ListJobs(sql::Tx& tx, const JobFilter& filter, const PageRequest& page) {
-  std::string where = "WHERE j.id > ?";
-  std::vector<sql::Arg> args = {page.after};
+  std::string where = "WHERE j.id < ?";
+  std::vector<sql::Arg> args = {NewestFirst(page)};
   if (!filter.campaign.empty()) {
     where += " AND j.campaign = ?";
     args.emplace_back(filter.campaign);
@@ -75,7 +75,7 @@ Result<Page<Job>> ListJobs(sql::Tx& tx, const JobFilter& filter, const PageReque
   if (filter.timed_out_only) where += " AND j.timed_out = 1";
   const std::size_t limit = std::clamp<std::size_t>(page.limit, 1, kMaxPage);
   args.emplace_back(limit + 1);
-  PAWL_ASSIGN(auto rows, FindJobs(tx, where + " ORDER BY j.id LIMIT ?", args));
+  PAWL_ASSIGN(auto rows, FindJobs(tx, where + " ORDER BY j.id DESC LIMIT ?", args));
   Page<Job> out;
   for (JobRow& row : rows) {
     if (out.items.size() == limit) {
@@ -85,6 +85,12 @@ Result<Page<Job>> ListJobs(sql::Tx& tx, const JobFilter& filter, const PageReque
     out.items.push_back(std::move(row.job));
   }
   return out;
+}
+
+Result<std::optional<Job>> LatestJob(sql::Tx& tx, std::string_view device) {
+  PAWL_ASSIGN(auto row, NewestJobOf(tx, device));
+  if (!row) return std::nullopt;
+  return std::move(row->job);
 }
 
 Result<std::optional<Job>> CurrentJob(sql::Tx& tx, std::string_view device) {
@@ -101,6 +107,7 @@ Result<Job> RetryJob(sql::Tx& tx, const Actor& actor, std::string_view id) {
 }
 
 Result<Job> CancelJob(sql::Tx& tx, const Actor& actor, std::string_view id, std::string_view reason) {
+  PAWL_TRY(CheckReason(reason));
   PAWL_ASSIGN(const JobRow row, NeedJob(tx, id));
   if (platform::RuleOf(row.view.status).cancel == platform::Cancelling::kNever) {
     return CannotNow(row.job, "cancelled");
@@ -111,6 +118,7 @@ Result<Job> CancelJob(sql::Tx& tx, const Actor& actor, std::string_view id, std:
 }
 
 Result<Job> LoseJob(sql::Tx& tx, const Actor& actor, std::string_view id, std::string_view reason) {
+  PAWL_TRY(CheckReason(reason));
   PAWL_ASSIGN(const JobRow row, NeedJob(tx, id));
   if (!platform::RuleOf(row.view.status).may_be_lost) return CannotNow(row.job, "given up");
   platform::JobView after = row.view;

@@ -42,6 +42,8 @@ struct JobFilter {
 };
 Result<Job> GetJob(sql::Tx& tx, std::string_view id);  // errors: not found
 Result<Page<Job>> ListJobs(sql::Tx& tx, const JobFilter& filter, const PageRequest& page);
+// The device's job with the highest number, if it ever had one: its open job, else the last that ended.
+Result<std::optional<Job>> LatestJob(sql::Tx& tx, std::string_view device);
 // The device's open job, if it has one.
 Result<std::optional<Job>> CurrentJob(sql::Tx& tx, std::string_view device);
 

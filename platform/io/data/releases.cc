@@ -101,6 +101,10 @@ Result<Release> CreateRelease(sql::Tx& tx, const Actor& actor, const ReleaseSpec
     return Fail(Reason::kImageTooLarge, "the image has " + std::to_string(artifact.bytes) + " bytes, a slot of class " +
                                             cls.name + " takes " + std::to_string(cls.slot_bytes - kSlotTrailerBytes));
   }
+  PAWL_ASSIGN(const auto taken, tx.One("SELECT id FROM releases WHERE class = ? AND version = ? AND state <> 'refused'",
+                                       {cls.name, spec.version}, [](const sql::Row& row) { return row.String(0); }));
+  if (taken)
+    return Fail(Reason::kConflict, "class " + cls.name + " has a release " + spec.version + " already: " + *taken);
   const std::string id = NewId(tx.now_ms());
   PAWL_ASSIGN(const std::uint64_t sequence, NextSequence(tx, cls.name));
   PAWL_TRY(tx.Execute(
@@ -124,11 +128,11 @@ Result<Release> GetRelease(sql::Tx& tx, std::string_view id) {
 Result<Page<Release>> ListReleases(sql::Tx& tx, std::string_view class_name, const PageRequest& page) {
   const auto cursor = [](const Release& release) { return release.id; };
   if (class_name.empty()) {
-    return ListPage(tx, std::string(kColumns) + " WHERE r.id > ? ORDER BY r.id LIMIT ?", {page.after}, page, ToRelease,
-                    cursor);
+    return ListPage(tx, std::string(kColumns) + " WHERE r.id < ? ORDER BY r.id DESC LIMIT ?", {NewestFirst(page)}, page,
+                    ToRelease, cursor);
   }
-  return ListPage(tx, std::string(kColumns) + " WHERE r.class = ? AND r.id > ? ORDER BY r.id LIMIT ?",
-                  {class_name, page.after}, page, ToRelease, cursor);
+  return ListPage(tx, std::string(kColumns) + " WHERE r.class = ? AND r.id < ? ORDER BY r.id DESC LIMIT ?",
+                  {class_name, NewestFirst(page)}, page, ToRelease, cursor);
 }
 
 Result<std::vector<std::uint8_t>> GetEnvelope(sql::Tx& tx, std::string_view id) {
@@ -143,7 +147,8 @@ Result<std::vector<std::uint8_t>> GetEnvelope(sql::Tx& tx, std::string_view id) 
 }
 
 Result<std::vector<Release>> ReleasesToSign(sql::Tx& tx, std::size_t limit) {
-  return tx.All(std::string(kColumns) + " WHERE r.state = 'signing' ORDER BY r.created_ms, r.sequence, r.id LIMIT ?", {limit}, ToRelease);
+  return tx.All(std::string(kColumns) + " WHERE r.state = 'signing' ORDER BY r.created_ms, r.sequence, r.id LIMIT ?",
+                {limit}, ToRelease);
 }
 
 Status NoteReleaseWaiting(sql::Tx& tx, std::string_view id, std::string_view text) {

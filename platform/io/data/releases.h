@@ -45,7 +45,8 @@ struct Release {
   std::optional<std::int64_t> published_ms;
 };
 
-// Errors: not found (class, artifact), trial budget, image too large, invalid argument.
+// Errors: not found (class, artifact), trial budget, image too large, invalid argument; conflict (the class has this
+// version already, in a release that is not refused).
 Result<Release> CreateRelease(sql::Tx& tx, const Actor& actor, const ReleaseSpec& spec);
 Result<Release> GetRelease(sql::Tx& tx, std::string_view id);  // errors: not found
 Result<Page<Release>> ListReleases(sql::Tx& tx, std::string_view class_name, const PageRequest& page);

@@ -25,6 +25,11 @@ Result<Page<T>> ListPage(sql::Tx& tx, std::string_view sql, std::vector<sql::Arg
   return out;
 }
 
+// What a list by falling id begins below: its cursor, or at the start what is above every id (they are hex digits).
+inline std::string_view NewestFirst(const PageRequest& page) {
+  return page.after.empty() ? "~" : std::string_view(page.after);
+}
+
 // Fixed-size items one after another in one column.
 template <std::size_t N>
 std::vector<std::uint8_t> Join(const std::vector<std::array<std::uint8_t, N>>& items) {

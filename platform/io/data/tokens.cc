@@ -30,7 +30,8 @@ std::uint8_t BitsOf(const std::vector<Scope>& scopes) {
   return bits;
 }
 
-constexpr std::string_view kColumns = "SELECT id, name, scopes, created_ms, expires_ms, revoked_ms, created_by";
+constexpr std::string_view kColumns =
+    "SELECT id, name, scopes, created_ms, expires_ms, revoked_ms, created_by, last_used_ms";
 
 Token ToToken(const sql::Row& row) {
   Token token;
@@ -43,6 +44,7 @@ Token ToToken(const sql::Row& row) {
   token.expires_ms = row.MaybeInt(4);
   token.revoked_ms = row.MaybeInt(5);
   token.created_by = row.String(6);
+  token.last_used_ms = row.MaybeInt(7);
   return token;
 }
 
@@ -67,6 +69,22 @@ std::optional<Parsed> Parse(std::string_view text) {
   const std::size_t underscore = text.find('_');
   if (underscore == std::string_view::npos) return std::nullopt;
   return Parsed{text.substr(0, underscore), text.substr(underscore + 1)};
+}
+
+// Without a token that may do everything nobody could ever make one again.
+Status CheckNotLastAdmin(sql::Tx& tx, std::string_view id) {
+  const auto admins = [&](std::string_view condition) {
+    return tx.One(
+        "SELECT 1 FROM tokens WHERE (scopes & ?) <> 0 AND revoked_ms IS NULL AND (expires_ms IS NULL OR "
+        "expires_ms > ?) AND " +
+            std::string(condition) + " LIMIT 1",
+        {static_cast<std::uint8_t>(Scope::kAdmin), tx.now_ms(), id}, [](const sql::Row&) { return true; });
+  };
+  PAWL_ASSIGN(const auto is_admin, admins("id = ?"));
+  PAWL_ASSIGN(const auto other, admins("id <> ?"));
+  if (is_admin && !other)
+    return Fail(Reason::kConflict, "this is the last token with the scope admin: make another one first");
+  return {};
 }
 
 std::unexpected<Error> Unknown() { return Fail(Reason::kUnauthenticated, "no such token"); }
@@ -100,6 +118,9 @@ bool Allows(const Token& token, Scope scope) {
 
 Result<IssuedToken> CreateToken(sql::Tx& tx, const Actor& actor, const TokenSpec& spec) {
   PAWL_TRY(Check(spec));
+  PAWL_ASSIGN(const auto taken, tx.One("SELECT 1 FROM tokens WHERE name = ? AND revoked_ms IS NULL", {spec.name},
+                                       [](const sql::Row&) { return true; }));
+  if (taken) return Fail(Reason::kConflict, "there is a token \"" + spec.name + "\" already");
   std::array<std::uint8_t, kSecretBytes> secret{};
   RandomBytes(secret);
   std::array<char, Base64UrlSize(kSecretBytes)> coded{};
@@ -130,7 +151,7 @@ Result<Token> Authenticate(sql::Tx& tx, std::string_view text) {
     Digest hash{};
   };
   PAWL_ASSIGN(const auto stored, tx.One(std::string(kColumns) + ", secret_hash FROM tokens WHERE id = ?", {parsed->id},
-                                        [](const sql::Row& row) { return Stored{ToToken(row), row.Fixed<32>(7)}; }));
+                                        [](const sql::Row& row) { return Stored{ToToken(row), row.Fixed<32>(8)}; }));
   if (!stored || !EqualConstantTime(stored->hash, crypto::Hash(AsBytes(parsed->secret)))) return Unknown();
   const Token& token = stored->token;
   if (token.revoked_ms) return Fail(Reason::kUnauthenticated, "the token \"" + token.name + "\" was revoked");
@@ -141,14 +162,22 @@ Result<Token> Authenticate(sql::Tx& tx, std::string_view text) {
 }
 
 Result<Page<Token>> ListTokens(sql::Tx& tx, const PageRequest& page) {
-  return ListPage(tx, std::string(kColumns) + " FROM tokens WHERE id > ? ORDER BY id LIMIT ?", {page.after}, page,
-                  ToToken, [](const Token& token) { return token.id; });
+  return ListPage(tx,
+                  std::string(kColumns) + " FROM tokens WHERE revoked_ms IS NULL AND id < ? ORDER BY id DESC LIMIT ?",
+                  {NewestFirst(page)}, page, ToToken, [](const Token& token) { return token.id; });
+}
+
+Status NoteTokenUse(sql::Tx& tx, std::string_view id) {
+  PAWL_TRY(tx.Execute("UPDATE tokens SET last_used_ms = ? WHERE id = ? AND COALESCE(last_used_ms, 0) <= ?",
+                      {tx.now_ms(), id, tx.now_ms() - kLastUsedEveryMs}));
+  return {};
 }
 
 Status RevokeToken(sql::Tx& tx, const Actor& actor, std::string_view id) {
   PAWL_ASSIGN(const auto name,
               tx.One("SELECT name FROM tokens WHERE id = ?", {id}, [](const sql::Row& row) { return row.String(0); }));
   if (!name) return Fail(Reason::kNotFound, "no token \"" + std::string(id) + "\"");
+  PAWL_TRY(CheckNotLastAdmin(tx, id));
   PAWL_ASSIGN(const auto changed,
               tx.Execute("UPDATE tokens SET revoked_ms = ? WHERE id = ? AND revoked_ms IS NULL", {tx.now_ms(), id}));
   if (changed == 0) return {};

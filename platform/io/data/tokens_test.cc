@@ -12,8 +12,12 @@ namespace {
 using namespace testing;  // NOLINT(google-build-using-namespace)
 using testing::Platform;
 
+// Names are unique.
+int number = 0;
 IssuedToken Make(Platform& platform, std::vector<Scope> scopes, std::optional<std::int64_t> expires_in_s = {}) {
-  return platform.Do([&](sql::Tx& tx) { return CreateToken(tx, kOperator, {"ci", scopes, expires_in_s}); });
+  return platform.Do([&](sql::Tx& tx) {
+    return CreateToken(tx, kOperator, {"ci-" + std::to_string(number++), scopes, expires_in_s});
+  });
 }
 Result<Token> Use(Platform& platform, std::string_view text) {
   return platform.database().Read([&](sql::Tx& tx) { return Authenticate(tx, text); });
@@ -23,7 +27,7 @@ TEST(Tokens, AreRecognisedByTheirSecretAndStoredWithoutIt) {
   Platform platform;
   const IssuedToken issued = Make(platform, {Scope::kDevices});
   EXPECT_EQ(Must(Use(platform, issued.text)).id, issued.token.id);
-  const std::string secret = issued.text.substr(issued.text.rfind('_', 5 + 32 + 1) + 1);
+  const std::string secret = issued.text.substr(std::string("pawl_").size() + issued.token.id.size() + 1);
   EXPECT_EQ(secret.size(), 43U);
   const auto stored = platform.Do([](sql::Tx& tx) {
     return tx.One("SELECT secret_hash FROM tokens", {}, [](const sql::Row& row) { return row.String(0); });

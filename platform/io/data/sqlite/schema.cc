@@ -20,7 +20,9 @@ const Statements kMigrations[] = {
         R"(CREATE TABLE tokens (
              id TEXT PRIMARY KEY, tenant TEXT NOT NULL DEFAULT 'default', name TEXT NOT NULL,
              scopes INTEGER NOT NULL, secret_hash BLOB NOT NULL,
-             created_ms INTEGER NOT NULL, created_by TEXT NOT NULL, expires_ms INTEGER, revoked_ms INTEGER))",
+             created_ms INTEGER NOT NULL, created_by TEXT NOT NULL, expires_ms INTEGER, revoked_ms INTEGER,
+             last_used_ms INTEGER))",
+        "CREATE UNIQUE INDEX tokens_names ON tokens (tenant, name) WHERE revoked_ms IS NULL",
 
         R"(CREATE TABLE classes (
              tenant TEXT NOT NULL DEFAULT 'default', name TEXT NOT NULL, vendor TEXT NOT NULL,
