@@ -96,6 +96,7 @@ class Channel::Impl {
     StartClient();
     dispatch_.Start();
     started_ = Clock::now();
+    stopping_ = false;
     if (broker_) broker_->child().Start();
     client_->Start();
     clockwork_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
@@ -174,8 +175,7 @@ class Channel::Impl {
       was_up = std::exchange(up_, up);
       problem_ = problem;
       if (up) ++broker_connects_;
-      const bool missed =
-          !up && !clockwork_.get_stop_token().stop_requested() && (was_up || Clock::now() - started_ > kBrokerMayStart);
+      const bool missed = !up && !stopping_ && (was_up || Clock::now() - started_ > kBrokerMayStart);
       tell = up ? told_down_ : missed && !told_down_;
       if (tell) told_down_ = !up;
     }

@@ -1,4 +1,4 @@
-// A scripted MQTT client for tests: the library's own thread receives, the test waits for what it expects.
+// A scripted MQTT client for tests: a thread receives, the test waits for what it expects.
 #pragma once
 
 #include <mosquitto.h>
@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/assert.h"
 
@@ -38,7 +39,6 @@ class Client {
     client_ = mosquitto_new(options.client_id.c_str(), true, this);
     mosquitto_int_option(client_, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
     mosquitto_int_option(client_, MOSQ_OPT_TCP_NODELAY, 1);
-    mosquitto_reconnect_delay_set(client_, 3600, 3600, false);  // a test reconnects by a new client
     if (!options.username.empty()) mosquitto_username_pw_set(client_, options.username.c_str(), nullptr);
     if (!options.ca.empty()) {
       const auto path = [](const std::string& file) { return file.empty() ? nullptr : file.c_str(); };
@@ -72,11 +72,18 @@ class Client {
       lost_ = true;  // refused so soon that the library calls nobody
     }
     mosquitto_property_free_all(&properties);
-    mosquitto_loop_start(client_);
+    mosquitto_threaded_set(client_, true);
+    // Ends with the connection: a test reconnects by a new client.
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested() && mosquitto_loop(client_, 100, 1) == MOSQ_ERR_SUCCESS) {
+      }
+      Note([](Client& client) { client.lost_ = true; });
+    });
   }
   ~Client() {
+    thread_.request_stop();
     mosquitto_disconnect(client_);
-    mosquitto_loop_stop(client_, true);
+    thread_.join();
     mosquitto_destroy(client_);
     mosquitto_lib_cleanup();
   }
@@ -160,6 +167,7 @@ class Client {
   std::uint64_t published_ = 0;
   bool lost_ = false;
   std::deque<Received> inbox_;
+  std::jthread thread_;
 };
 
 }  // namespace pawl::test
