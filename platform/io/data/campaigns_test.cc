@@ -60,7 +60,7 @@ TEST_F(Campaigns, AFilterIsAppliedOnceAndKeptAsAsked) {
   EXPECT_EQ(campaign.target_count, 3U);  // dev-9 is of another class: the release's is the default
   EXPECT_EQ(campaign.targets, R"({"filter":{"class":"virtual-1","id_glob":"dev-*"}})");
   EXPECT_EQ(ReasonOf(Create(CampaignSpec{"f", release.id, DeviceFilter{.id_glob = "x*"}, kJobLifeS})),
-            Reason::kInvalidArgument);
+            Reason::kConflict);
 }
 
 TEST_F(Campaigns, RefuseDevicesThatDoNotFitAndNameThem) {
@@ -72,7 +72,7 @@ TEST_F(Campaigns, RefuseDevicesThatDoNotFitAndNameThem) {
   EXPECT_EQ(ReasonOf(refused), Reason::kConflict);
   EXPECT_EQ(DetailOf(refused), "dev-1 has an open job, dev-3 is decommissioned, dev-9 is of class virtual-2");
   EXPECT_EQ(ReasonOf(Roll({"dev-2", "nobody"})), Reason::kNotFound);
-  EXPECT_EQ(ReasonOf(Roll({})), Reason::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(Roll({})), Reason::kConflict);
   // Nothing of the refused ones is stored.
   EXPECT_EQ(platform.Do([](sql::Tx& tx) { return ListCampaigns(tx, {}); }).items.size(), 1U);
   EXPECT_EQ(platform.Events(EventKind::kJobCreated).size(), 1U);

@@ -17,7 +17,9 @@ class Releases : public ::testing::Test {
     platform.MakeClass();
     platform.Do([](sql::Tx& tx) { return AddArtifact(tx, kOperator, Filled<32>(1), 1000, "fw.bin"); });
   }
-  ReleaseSpec Spec() const { return {"virtual-1", Filled<32>(1), "2.1.0", 3, 2, {}, {}}; }
+  ReleaseSpec Spec(const std::string& version = "2.1.0") const {
+    return {"virtual-1", Filled<32>(1), version, 3, 2, {}, {}};
+  }
   Result<Release> Create(const ReleaseSpec& spec) {
     return platform.Write([&](sql::Tx& tx) { return CreateRelease(tx, kOperator, spec); });
   }
@@ -36,7 +38,8 @@ TEST_F(Releases, WaitForTheirSignatureAndAreNumberedPerClass) {
   EXPECT_EQ(first.artifact_bytes, 1000U);
   EXPECT_FALSE(first.manifest_digest.has_value());
   platform.Pass(1);
-  EXPECT_EQ(Must(Create(Spec())).sequence, 2U);
+  EXPECT_EQ(ReasonOf(Create(Spec())), Reason::kConflict);
+  EXPECT_EQ(Must(Create(Spec("2.1.1"))).sequence, 2U);
   platform.MakeClass("virtual-2");
   ReleaseSpec other = Spec();
   other.class_name = "virtual-2";
@@ -134,7 +137,7 @@ TEST_F(Releases, TheSameArtifactAgainIsNotCreatedTwiceAndAUsedOneStays) {
 TEST_F(Releases, ArtifactsAndReleasesAreListedPageByPage) {
   for (std::uint8_t i = 2; i < 6; ++i) {
     platform.Do([&](sql::Tx& tx) { return AddArtifact(tx, kOperator, Filled<32>(i), 1000, "fw.bin"); });
-    Must(Create(Spec()));
+    Must(Create(Spec("2.1." + std::to_string(i))));
   }
   const auto first = platform.Do([](sql::Tx& tx) { return ListArtifacts(tx, {3, {}}); });
   ASSERT_TRUE(first.next.has_value());

@@ -106,6 +106,39 @@ TEST(Tokens, TheFirstAdminIsMadeOnce) {
   EXPECT_FALSE(platform.Do([](sql::Tx& tx) { return EnsureAdminToken(tx); }).has_value());
 }
 
+TEST(Tokens, TheLastAdminStaysAndNamesAreUniqueAmongThoseInUse) {
+  Platform platform;
+  const auto create = [&](const std::string& name) {
+    return platform.Write([&](sql::Tx& tx) { return CreateToken(tx, kOperator, {name, {Scope::kAdmin}, {}}); });
+  };
+  const auto revoke = [&](const std::string& id) {
+    return ReasonOf(platform.Write([&](sql::Tx& tx) { return RevokeToken(tx, kOperator, id); }));
+  };
+  const IssuedToken first = Must(create("first"));
+  EXPECT_EQ(revoke(first.token.id), Reason::kConflict);
+  EXPECT_EQ(ReasonOf(create("first")), Reason::kConflict);
+  const IssuedToken second = Must(create("second"));
+  EXPECT_EQ(revoke(first.token.id), Reason::kNone);
+  EXPECT_EQ(revoke(second.token.id), Reason::kConflict);
+  Must(create("first"));
+}
+
+TEST(Tokens, TheirUseIsNotedOnceAMinute) {
+  Platform platform;
+  const IssuedToken token = Make(platform, {Scope::kRead});
+  const auto used_at = [&] {
+    platform.Do([&](sql::Tx& tx) { return NoteTokenUse(tx, token.token.id); });
+    return Must(Use(platform, token.text)).last_used_ms;
+  };
+  EXPECT_FALSE(token.token.last_used_ms);
+  const auto first = used_at();
+  ASSERT_TRUE(first);
+  platform.Pass(59);
+  EXPECT_EQ(used_at(), first);
+  platform.Pass(1);
+  EXPECT_EQ(used_at(), *first + 60'000);
+}
+
 TEST(Tokens, AreListedPageByPage) {
   Platform platform;
   for (int i = 0; i < 5; ++i) Make(platform, {Scope::kRead});

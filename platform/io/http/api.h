@@ -32,8 +32,8 @@ struct Health {
 struct ApiConfig {
   std::uint64_t artifact_bytes_max = std::uint64_t{1} << 30;
   std::uint64_t device_certificate_life_s = 365 * 86400;
-  double failed_logins_per_s = 0.5;
-  double failed_logins_burst = 30;
+  double failed_logins_per_s = 1;
+  double failed_logins_burst = 100;
   double enrolments_per_s = 20;  // of one address
   double enrolments_burst = 200;
 };

@@ -24,6 +24,12 @@ Response Unauthenticated(Api& api, const Request& request, const Error& error) {
   return response;
 }
 
+// At most once a minute, and nobody waits for it.
+void NoteUse(Api& api, const data::Token& token) {
+  if (token.last_used_ms && data::SystemClockMs() - *token.last_used_ms < data::kLastUsedEveryMs) return;
+  api.database.WriteAsync([id = token.id](sql::Tx& tx) { return data::NoteTokenUse(tx, id); }, [](const Status&) {});
+}
+
 Status CheckQuery(const Request& request, const std::vector<std::string>& known) {
   std::vector<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
@@ -62,6 +68,7 @@ Response Run(Api& api, const Operation& operation, Request& request) {
                                  "this needs a token with the scope \"" + std::string(Text(*operation.scope)) + "\""));
   }
   if (const Status known = CheckQuery(request, operation.query); !known) return ErrorResponse(known.error());
+  NoteUse(api, *token);
   Call call{api, request, *token, data::Actor{token->name}, {}};
   if (operation.takes == Takes::kJson) {
     if (auto refused = RefuseType(request, "application/json")) return std::move(*refused);

@@ -14,17 +14,8 @@ namespace json = boost::json;
 
 constexpr std::uint64_t kMax32 = 0xFFFFFFFF;
 
-// The open job, else the latest one.
-Result<std::optional<data::Job>> LatestJob(sql::Tx& tx, const std::string& device) {
-  data::JobFilter filter;
-  filter.device = device;
-  PAWL_ASSIGN(auto page, data::ListJobs(tx, filter, {1, {}}));
-  if (page.items.empty()) return std::optional<data::Job>();
-  return std::optional(std::move(page.items.front()));
-}
-
 Result<json::object> DeviceShape(sql::Tx& tx, const data::Device& device) {
-  PAWL_ASSIGN(const auto job, LatestJob(tx, device.id));
+  PAWL_ASSIGN(const auto job, data::LatestJob(tx, device.id));
   return Shape(device, job);
 }
 

@@ -105,7 +105,8 @@ json::object Shape(const data::Token& token) {
           {"name", Str(token.name)},
           {"scopes", std::move(scopes)},
           {"created", Str(TimeText(token.created_ms))},
-          {"expires", TimeOrNull(token.expires_ms)}};
+          {"expires", TimeOrNull(token.expires_ms)},
+          {"last_used", TimeOrNull(token.last_used_ms)}};
 }
 
 json::object Shape(const data::Class& cls) {
