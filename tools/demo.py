@@ -47,7 +47,7 @@ def prepare(folder, build):
     devices = []
     for number in range(1, 7):
         # The fifth has a slow link, so that its power can fail in the middle of a download.
-        slow = {"download_rate_max": 1 << 20} if number == 5 else {}
+        slow = {"download_rate_max": 1 << 19} if number == 5 else {}
         devices.append(lab.add_device(f"dev-{number:04d}", **slow))
     for device in devices:
         device.wait_confirmed("1.0.0")

@@ -7,7 +7,7 @@ import unittest
 
 from common import LabTest, scenarios, wait_for
 
-SLOW = {"download_rate_max": 1 << 20}
+SLOW = {"download_rate_max": 1 << 19}
 
 
 def children(pid):

@@ -48,7 +48,7 @@ class Flow(LabTest):
             device.wait_confirmed("2.1.0")
             for test in ("peripheral", "memory", "connectivity"):
                 self.assertIn(test, device.serial)
-            record = device.status()["record"]
+            record = device.record()
             self.assertEqual((record["confirmed"], record["proven"]), ("B", True))
             shown = device.registered()["running"][0]
             self.assertEqual(shown["image_digest"], digest)

@@ -29,7 +29,7 @@ class Scenarios(LabTest):
         scenarios.network_broken(self.lab, self.device("network"))
 
     def test_8_a_power_cut_in_the_download_costs_at_most_one_chunk(self):
-        scenarios.power_cut_in_download(self.lab, self.device("power", download_rate_max=1 << 20))
+        scenarios.power_cut_in_download(self.lab, self.device("power", download_rate_max=1 << 19))
 
     def test_9_a_suspended_device_is_thrown_off_and_its_job_waits(self):
         scenarios.suspended_device(self.lab, self.device("suspended"))

@@ -90,6 +90,10 @@ class Device:
     def status(self):
         return json.loads(self._run(["pawl-machine", "status", self.folder, "--json"]))
 
+    def record(self):
+        """The boot record."""
+        return self.status()["state"]
+
     @property
     def serial(self):
         try:

@@ -49,7 +49,7 @@ class Lab:
     # --- firmware and releases ---
 
     def firmware(self, name):
-        """The image that the build made for this version, e.g. 2.1.0 or 2.2.0-hangs."""
+        """The image that the build made for this version, e.g. 2.1.0 or 2.2.1-hangs."""
         path = self.build / "firmware" / f"pawl-firmware-{name}"
         if not path.exists():
             raise LabError(f"{path} is missing: build the target pawl-firmware-{name}")
