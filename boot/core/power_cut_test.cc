@@ -149,8 +149,11 @@ class Device {
 };
 
 std::vector<Cut> CutsAt(std::uint64_t operation) {
-  return {{operation, CutMode::kBefore, 0}, {operation, CutMode::kTorn, 1},     {operation, CutMode::kTornMarginal, 1},
-          {operation, CutMode::kTorn, 9},   {operation, CutMode::kMarginal, 0}, {operation, CutMode::kAfter, 0}};
+  return {{operation, CutMode::kBefore, 0},
+          {operation, CutMode::kTornMarginal, 1},
+          {operation, CutMode::kTorn, 9},
+          {operation, CutMode::kMarginal, 0},
+          {operation, CutMode::kAfter, 0}};
 }
 
 class Campaign {

@@ -335,7 +335,7 @@ TEST_F(MachineTest, AFailedSelfTestIsARollbackAtOnceThatNamesTheTest) {
 }
 
 TEST_F(MachineTest, AFirmwareThatHangsIsResetByTheWatchdogThreeTimesAndRolledBack) {
-  StageByFirmware("hang", 500);
+  StageByFirmware("hang", 1500);
   EXPECT_EQ(NextBoot(), "B6 B trial software");
   EXPECT_EQ(Await("ended")["cause"], "watchdog");
   EXPECT_EQ(NextBoot(), "B6 B trial watchdog");
@@ -535,7 +535,7 @@ bool Alive(pid_t pid) {
 }
 
 TEST_F(MachineTest, AResetEndsWhatTheImageStartedEvenInASessionOfItsOwn) {
-  Provision("spawn", 1500);
+  Provision("spawn", 3000);
   Start();
   AwaitSerial("runs spawn");
   EXPECT_EQ(Await("ended")["cause"], "watchdog");

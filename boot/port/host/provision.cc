@@ -38,9 +38,9 @@ Status WriteFile(const std::string& path, ByteView bytes, mode_t mode) {
   return {};
 }
 
-Status WriteBlank(const std::string& path, std::uint64_t bytes) {
+Status WriteEmptySlot(const std::string& path, std::uint64_t bytes) {
   PAWL_TRY(WriteFile(path, {}, 0644));
-  // A slot's blank part may be a hole that reads 00; only the trailer and the record must read FF.
+  // A hole, which reads 00: no envelope, so no image.
   if (::truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) return FailWith(Reason::kIo, {path}, errno);
   return {};
 }
@@ -89,7 +89,7 @@ Status ProvisionDevice(const Provision& p) {
   PAWL_TRY(WriteFile(paths.anchors, anchors, 0444));
   PAWL_TRY(WriteFile(paths.identity, identity, 0444));
   PAWL_TRY(WriteFile(paths.record, Bytes(kRecordFileOptions.bytes, 0xFF), 0644));
-  for (const std::string& slot : paths.slots) PAWL_TRY(WriteBlank(slot, p.slot_bytes));
+  for (const std::string& slot : paths.slots) PAWL_TRY(WriteEmptySlot(slot, p.slot_bytes));
   PAWL_TRY(WriteSlotA(paths, image, envelope));
 
   const MachineConfig config{.watchdog_ms = p.watchdog_ms,
