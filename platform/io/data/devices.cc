@@ -142,6 +142,15 @@ std::string WhereOf(const DeviceFilter& filter, std::string& globbed, std::vecto
   return where;
 }
 
+Status CheckBoard(const Class& cls, std::uint64_t revision) {
+  const bool fits =
+      revision >= cls.min_board_revision && (cls.max_board_revision == 0 || revision <= cls.max_board_revision);
+  if (fits) return {};
+  return Fail(Reason::kInvalidArgument, "board_revision is " + std::to_string(revision) + ", class " + cls.name +
+                                            " has boards from " + std::to_string(cls.min_board_revision) + " to " +
+                                            std::to_string(cls.max_board_revision));
+}
+
 }  // namespace
 
 std::string_view Text(DeviceState state) { return kStates[static_cast<std::size_t>(state)]; }
@@ -201,6 +210,7 @@ Result<ClaimedDevice> CreateDevice(sql::Tx& tx, const Actor& actor, const Device
   if (spec.board_revision > wire::kMaxNumber) return Fail(Reason::kInvalidArgument, "board_revision is too large");
   PAWL_TRY(CheckAttributes(spec.attributes));
   PAWL_ASSIGN(const Class cls, GetClass(tx, spec.class_name));
+  PAWL_TRY(CheckBoard(cls, spec.board_revision));
   PAWL_ASSIGN(const auto inserted,
               tx.Execute("INSERT INTO devices (id, class, state, board_revision, operator_attributes, attributes, "
                          "created_ms) VALUES (?, ?, 'claimed', ?, '{}', '{}', ?) ON CONFLICT DO NOTHING",
@@ -251,8 +261,9 @@ Result<std::vector<std::string>> MatchDevices(sql::Tx& tx, const DeviceFilter& f
   std::vector<sql::Arg> args;
   std::string globbed;
   const std::string where = WhereOf(filter, globbed, args);
-  return tx.All("SELECT d.id FROM devices d WHERE d.state NOT IN ('quarantined', 'decommissioned')" + where + " ORDER BY d.id", args,
-                [](const sql::Row& row) { return row.String(0); });
+  return tx.All(
+      "SELECT d.id FROM devices d WHERE d.state NOT IN ('quarantined', 'decommissioned')" + where + " ORDER BY d.id",
+      args, [](const sql::Row& row) { return row.String(0); });
 }
 
 Result<Device> ChangeDeviceState(sql::Tx& tx, const Actor& actor, std::string_view id, DeviceAction action,

@@ -83,6 +83,19 @@ TEST_F(Registry, ATrialBudgetLiesBetweenTheWatchdogWindowAndTheClasssLimit) {
             "a trial budget of 121 s: class x allows 10 (its watchdog window) to 120 s");
 }
 
+TEST_F(Registry, ADeviceHasABoardOfItsClass) {
+  platform.Do([](sql::Tx& tx) {
+    return CreateClass(tx, kOperator, {"bounded", "pawl.example", 1 << 20, 10, 120, 900, 2, 4}, {}, {});
+  });
+  const auto claim = [&](std::uint64_t revision) {
+    const std::string id = "board-" + std::to_string(revision);
+    return platform.Write([&](sql::Tx& tx) { return CreateDevice(tx, kOperator, {id, "bounded", revision, {}}); });
+  };
+  for (const std::uint64_t revision : {2U, 3U, 4U}) EXPECT_TRUE(claim(revision)) << revision;
+  for (const std::uint64_t revision : {0U, 1U, 5U}) EXPECT_EQ(ReasonOf(claim(revision)), Reason::kInvalidArgument);
+  EXPECT_EQ(DetailOf(claim(5)), "board_revision is 5, class bounded has boards from 2 to 4");
+}
+
 TEST_F(Registry, EnrolmentGivesOneKeyTheDevicesPlace) {
   const std::string token = platform.MakeClaim("dev-1");
   EXPECT_EQ(token.size(), 32U);
