@@ -25,6 +25,10 @@ Trouble TroubleOf(int status) {
   return passing ? Trouble::kPassing : Trouble::kLasting;
 }
 
+Trouble TroubleOf(const Error& error) {
+  return error.reason == Reason::kInvalidArgument ? Trouble::kLasting : Trouble::kPassing;
+}
+
 }  // namespace
 
 Downloader::Downloader(HttpClient& http, CellFile& journal, Options options)
@@ -241,7 +245,7 @@ void Downloader::LeavesDone(const HttpOutcome& outcome) {
   if (broken_) return;
   if (!refused_ && outcome.error) {
     refused_ = outcome.error;
-    refused_trouble_ = Trouble::kPassing;
+    refused_trouble_ = TroubleOf(*outcome.error);
   }
   if (!refused_ && leaves_bytes_ != chunks_ * sizeof(Digest)) {
     Refuse(Trouble::kLasting, Reason::kSizeMismatch, "fewer leaves than the payload has chunks");
@@ -385,7 +389,7 @@ void Downloader::ChunksDone(const HttpOutcome& outcome) {
   if (asked_left_ == 0) return;
   if (!refused_) {
     refused_ = outcome.error ? *outcome.error : Error{Reason::kUnavailable, "the answer ended early"};
-    refused_trouble_ = Trouble::kPassing;
+    refused_trouble_ = TroubleOf(*refused_);
   }
   LogError("download", *refused_);
   plan_->Broken(refused_trouble_, *refused_, now_ms, DrawRandom().jitter);

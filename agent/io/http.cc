@@ -200,6 +200,7 @@ Error HttpClient::Transfer::ErrorOf(CURLcode code) const {
   Error told{Reason::kUnavailable, std::string_view(request.url)};
   told.detail.append(": ");
   if (refused_local) {
+    told.reason = Reason::kInvalidArgument;
     told.detail.append("refused: a loopback or link-local address (allow_loopback)");
     return told;
   }
@@ -215,6 +216,11 @@ Error HttpClient::Transfer::ErrorOf(CURLcode code) const {
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
       told.reason = Reason::kTls;
+      break;
+    case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+      told.reason = Reason::kInvalidArgument;
       break;
     default:
       break;

@@ -2,7 +2,8 @@
 //
 // Redirects   https to https only, at most 3.
 // Addresses   unless a request allows it, no connection goes to a loopback or link-local address, redirected or not.
-// Errors      an outcome's error is `tls error`, `timeout`, `download too slow` or `unavailable`, with what happened.
+// Errors      an outcome's error is `tls error`, `timeout`, `download too slow`, `invalid argument` (a URL, redirect or
+//             address that is not allowed) or `unavailable`, with what happened.
 #pragma once
 
 #include <poll.h>
