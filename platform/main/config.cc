@@ -123,7 +123,7 @@ const Setting kSettings[] = {
     PAWL_TEXT(broker_certificate, "PEM: the platform's client certificate for that broker"),
     PAWL_TEXT(broker_key, "PEM: its key"),
     PAWL_TEXT(broker_username, "user name at that broker; empty: none"),
-    PAWL_TEXT(mosquitto, "the embedded broker's program; empty: looked up"),
+    PAWL_TEXT(mosquitto, "the embedded broker's program; empty: /usr/sbin/mosquitto"),
     PAWL_TEXT(mosquitto_plugin, "pawl-mosquitto.so; empty: looked up beside pawld"),
     PAWL_TEXT(mosquitto_user, "user of the embedded broker when pawld runs as root; empty: mosquitto"),
     PAWL_TEXT(signer, "socket of a pawl-signer that somebody else runs; empty: a child"),

@@ -91,9 +91,17 @@ Result<Response> Get(Call& call) {
 
 using CampaignChange = Result<data::Campaign> (*)(sql::Tx&, const data::Actor&, std::string_view, std::string_view);
 
-Result<Response> Change(Call& call, CampaignChange change) {
+// The data layer takes the same state again as no error; the API says that there was nothing to change.
+Status CheckIsNot(sql::Tx& tx, const std::string& id, data::CampaignState state) {
+  PAWL_ASSIGN(const data::Campaign campaign, data::GetCampaign(tx, id));
+  if (campaign.state != state) return {};
+  return Fail(Reason::kConflict, "campaign " + campaign.name + " is " + std::string(Text(state)) + " already");
+}
+
+Result<Response> Change(Call& call, CampaignChange change, data::CampaignState to) {
   PAWL_ASSIGN(const std::string reason, ParseReason(call.body));
   PAWL_ASSIGN(const json::object object, call.api.database.Write([&](sql::Tx& tx) -> Result<json::object> {
+    PAWL_TRY(CheckIsNot(tx, CampaignOf(call), to));
     PAWL_ASSIGN(const data::Campaign campaign, change(tx, call.actor, CampaignOf(call), reason));
     return CampaignShape(tx, campaign);
   }));
@@ -189,14 +197,14 @@ Result<Response> ChangeJob(Call& call, JobChange change) {
 void AddCampaignOperations(Router& router, Api& api) {
   using data::Scope;
   const std::vector<std::string> page = {"limit", "after"};
-  const auto add_change = [&](std::string_view verb, CampaignChange change) {
+  const auto add_change = [&](std::string_view verb, CampaignChange change, data::CampaignState to) {
     AddOperation(router, api,
                  {"POST",
                   "/campaigns/{campaign}/" + std::string(verb),
                   Scope::kCampaigns,
                   {},
                   Takes::kJson,
-                  [change](Call& call) { return Change(call, change); }});
+                  [change, to](Call& call) { return Change(call, change, to); }});
   };
   const auto add_job_change = [&](std::string_view verb, JobChange change) {
     AddOperation(
@@ -209,9 +217,9 @@ void AddCampaignOperations(Router& router, Api& api) {
   AddOperation(router, api, {"GET", "/campaigns", Scope::kRead, page, Takes::kNothing, List});
   AddOperation(router, api, {"GET", "/campaigns/{campaign}", Scope::kRead, {}, Takes::kNothing, Get});
   AddOperation(router, api, {"GET", "/campaigns/{campaign}/jobs", Scope::kRead, page, Takes::kNothing, CampaignJobs});
-  add_change("cancel", data::CancelCampaign);
-  add_change("pause", data::PauseCampaign);
-  add_change("resume", data::ResumeCampaign);
+  add_change("cancel", data::CancelCampaign, data::CampaignState::kCancelled);
+  add_change("pause", data::PauseCampaign, data::CampaignState::kPaused);
+  add_change("resume", data::ResumeCampaign, data::CampaignState::kRunning);
   AddOperation(router, api, {"POST", "/campaigns/{campaign}/retry", Scope::kCampaigns, {}, Takes::kJson, Retry});
   AddOperation(
       router, api,
