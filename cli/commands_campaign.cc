@@ -49,8 +49,8 @@ Outcome<json::object> Targets(const NewCampaignOptions& options) {
 std::string TargetsText(const json::value& targets) {
   if (At(targets, "devices").is_array()) return Join(At(targets, "devices"));
   const json::value& filter = At(targets, "filter");
-  std::string text = "every device of the class";
-  if (At(filter, "class").is_string()) text += ", class " + Show(filter, "class");
+  std::string text =
+      At(filter, "class").is_string() ? "devices of class " + Show(filter, "class") : "devices of the class";
   if (At(filter, "attributes").is_object()) text += ", " + AttributesText(At(filter, "attributes"));
   if (At(filter, "id_glob").is_string()) text += ", id " + Show(filter, "id_glob");
   return text;

@@ -43,7 +43,8 @@ std::string DeviceFacts(const Terminal& terminal, const json::value& device) {
   facts.Add("floor", Show(device, "floor"));
   facts.Add("attributes", AttributesText(At(device, "attributes")));
   facts.Add("agent", Show(device, "agent"));
-  facts.Add("certificate", "until " + When(terminal, At(device, "certificate_expires")));
+  const json::value& expires = At(device, "certificate_expires");
+  facts.Add("certificate", expires.is_null() ? "none yet" : "expires " + When(terminal, expires));
   facts.Add("pins", Join(At(device, "pins")), Colour::kDim);
   return facts.Text(terminal);
 }

@@ -41,7 +41,7 @@ class Follower {
       CLI_TRY(OneConnection());
       if (seen_) backoff_ms = kFirstBackoffMs;
       Pause(backoff_ms);
-      if (Interrupted()) return Fail(Exit::kInterrupted, "");
+      if (Interrupted()) return Fail(Exit::kInterrupted, "interrupted");
       backoff_ms = std::min(2 * backoff_ms, kMaxBackoffMs);
     }
   }

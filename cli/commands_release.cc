@@ -25,6 +25,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr int kPollMs = 300;
+constexpr std::uint64_t kNoHighestBoard = 4294967295;  // the API's default
 
 void Put(json::object& body, std::string_view name, const std::optional<std::uint64_t>& value) {
   if (value) body[name] = *value;
@@ -131,7 +132,8 @@ std::string ClassFacts(const json::value& c, const Terminal& terminal) {
   facts.Add("slot", Bytes(Number(c, "slot_bytes")));
   facts.Add("watchdog", Show(c, "watchdog_s") + " s; trials at most " + Show(c, "max_trial_budget_s") +
                             " s, patience " + Show(c, "patience_s") + " s");
-  facts.Add("boards", Show(c, "min_board_revision") + " to " + Show(c, "max_board_revision"));
+  const bool bounded = Number(c, "max_board_revision") < kNoHighestBoard;
+  facts.Add("boards", Show(c, "min_board_revision") + (bounded ? " to " + Show(c, "max_board_revision") : " or newer"));
   facts.Add("image keys", Join(At(c, "key_ids")));
   return facts.Text(terminal);
 }
