@@ -101,9 +101,6 @@ log_type warning
 log_type notice
 connection_messages false
 
-# The platform's own client; the directory is private.
-listener 0 run/platform.sock
-
 # Devices.
 )");
   text.append("listener ").append(std::to_string(config.port)).append(" ").append(config.address).append("\n");
@@ -113,6 +110,9 @@ certfile server.pem
 keyfile server.key
 tls_version tlsv1.2
 require_certificate true
+
+# The platform's own client; the directory is private. Last: who reaches it knows that the port above is open too.
+listener 0 run/platform.sock
 )");
   // Mosquitto that is started by root becomes "mosquitto" unless told otherwise.
   if (stay_root) text.append("\nuser root\n");

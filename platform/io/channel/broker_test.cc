@@ -347,6 +347,23 @@ TEST_F(BrokerTest, TheNewerConnectionOfADeviceReplacesTheOlder) {
   EXPECT_FALSE(platform_->Heard("")) << "the device was connected all the time";
 }
 
+TEST(BrokerChild, SaysThatItsPortIsTaken) {
+  const test::Folder folder;
+  const test::Pki pki(folder);
+  const auto [taken, port] = test::Listen();
+  auto broker = Broker::Prepare(pki.Broker(port), {}, {});
+  ASSERT_TRUE(broker);
+  (*broker)->child().Start();
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while ((*broker)->child().health().restarts == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  const Status ready = (*broker)->child().WaitReady(1ms);
+  ASSERT_FALSE(ready);
+  EXPECT_TRUE(ready.error().detail.view().contains("Address already in use")) << ready.error().detail.view();
+  close(taken);
+}
+
 TEST(BrokerPrepare, NamesWhatIsWrong) {
   const test::Folder folder;
   const test::Pki pki(folder);

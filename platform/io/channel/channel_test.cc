@@ -161,14 +161,17 @@ class ChannelTest : public testing::Test {
     EXPECT_TRUE(result) << (result ? "" : result.error().detail.view());
     return result;
   }
-  // The database's writer stands still until `release` is set.
+  // Returns when the database's writer stands still, until `release` is set.
   void BlockWriter(std::promise<void>& release) {
+    const auto standing = std::make_shared<std::promise<void>>();
     database_->WriteAsync(
-        [blocked = release.get_future().share()](sql::Tx&) -> Status {
+        [standing, blocked = release.get_future().share()](sql::Tx&) -> Status {
+          standing->set_value();
           blocked.wait();
           return {};
         },
         [](const Status&) {});
+    standing->get_future().wait();
   }
   template <class Fn>
   void Do(Fn fn) {

@@ -198,7 +198,8 @@ std::string Child::RunOnce(std::stop_token stop) {
   {
     const std::scoped_lock lock(mutex_);
     health_.pid = running.pid;
-    health_.problem = config_.name + " is starting";
+    // After a failure that stays the answer until it is ready: it is what a person must know.
+    if (health_.restarts == 0) health_.problem = config_.name + " is starting";
   }
   return Watch(running, stop);
 }

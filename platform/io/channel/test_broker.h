@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "platform/io/channel/broker.h"
 #include "platform/io/channel/test_certificates.h"
@@ -16,16 +17,22 @@
 
 namespace pawl::test {
 
-inline std::uint16_t FreePort() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// A listening socket on a port that was free, and that port.
+inline std::pair<int, std::uint16_t> Listen() {
+  const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof(address);
-  PAWL_ASSERT(bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
-  close(probe);
-  return ntohs(address.sin_port);
+  PAWL_ASSERT(bind(file, reinterpret_cast<sockaddr*>(&address), size) == 0 && listen(file, 1) == 0);
+  getsockname(file, reinterpret_cast<sockaddr*>(&address), &size);
+  return {file, ntohs(address.sin_port)};
+}
+
+inline std::uint16_t FreePort() {
+  const auto [file, port] = Listen();
+  close(file);
+  return port;
 }
 
 class Folder {
