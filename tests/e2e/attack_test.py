@@ -79,12 +79,13 @@ class Attacks(LabTest):
         data = spy.folder / "data"
         mqtt = ["-h", "127.0.0.1", "-p", str(self.lab.platform.mqtt_port), "--cafile", str(self.lab.platform.ca), "--cert",
                 str(data / "device.pem"), "--key", str(data / "device.key"), "-V", "mqttv5", "-u", "spy", "-i", "spy", "-q", "1"]
-        ears = subprocess.Popen(["mosquitto_sub", *mqtt, "-t", "#", "-t", "pawl/1/default/victim/down", "-t", "pawl/1/+/+/up", "-W", "25"],
+        ears = subprocess.Popen(["mosquitto_sub", *mqtt, "-t", "pawl/1/default/spy/down", "-t", "#", "-t", "pawl/1/default/victim/down", "-t", "pawl/1/+/+/up", "-W", "25"],
                                 stdout=subprocess.PIPE)
         self.addCleanup(ears.stdout.close)
         self.addCleanup(ears.wait)
         self.addCleanup(ears.kill)
-        wait_for("the spy to be connected", lambda: spy.registered()["connected"], 20)
+        wait_for("the spy to be let in and denied", lambda: "denied spy to subscribe to pawl/1/+/+/up" in
+                 (self.folder / "pawld.log").read_text(errors="replace"), 20)
         scenarios.good_update(self.lab, [victim])
         ears.kill()
         self.assertEqual(ears.stdout.read(), b"")

@@ -59,7 +59,7 @@ void TellTrial(Story& story, const Device& device, const Job& job) {
   story.Step(job.status >= JobStatus::kCommitted || !job.waiting.empty() || job.permitted,
              "it has asked for its permit", job.device + " has verified the image and has not asked for its permit yet",
              "Its own preconditions (battery, idle, window) may hold it back.");
-  story.Step(job.permitted, "its permit is granted",
+  story.Step(job.permitted && job.waiting.empty(), "its permit is granted",
              "the permit is not granted: " + (job.waiting.empty() ? "the device has not asked" : job.waiting),
              "See the job's campaign and the HSM.");
   story.Step(job.status >= JobStatus::kCommitted, "it has committed to the reboot",
