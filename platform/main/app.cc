@@ -434,7 +434,7 @@ Status App::StartServer() {
       ReleaseWorkerConfig{.artifact_root = Path("artifacts")}, *database_, *store_,
       [&](const ReleaseFacts& facts, const StoredArtifact& artifact) { return client_->SignManifest(facts, artifact); },
       [](std::string_view line) { Log(Level::kInfo, "release", line); });
-  watch_ = std::make_unique<SignerWatch>(*database_, [&] { return client_->Status(); }, [&] { worker_->Wake(); });
+  watch_ = std::make_unique<SignerWatch>(*database_, [&] { return client_->Status(); });
   database_->OnCommit([&] {
     server_->Wake();
     worker_->Wake();

@@ -25,8 +25,8 @@ Result<bool> LastTold(sql::Tx& tx) {
 }  // namespace
 
 SignerWatch::SignerWatch(data::Database& database, std::function<Result<SignerStatus>()> status,
-                         std::function<void()> on_up, std::chrono::milliseconds period)
-    : database_(database), status_(std::move(status)), on_up_(std::move(on_up)), period_(period) {}
+                         std::chrono::milliseconds period)
+    : database_(database), status_(std::move(status)), period_(period) {}
 
 SignerWatch::~SignerWatch() { Stop(); }
 
@@ -59,13 +59,9 @@ void SignerWatch::Look() {
   }
   if (status) now.operations = status->operations;
   const Status told = Tell(now.ok, now.text);
-  const bool came_back = now.ok && !state().ok;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!told) now.text += "; the event could not be stored";
-    state_ = now;
-  }
-  if (came_back) on_up_();
+  if (!told) now.text += "; the event could not be stored";
+  const std::scoped_lock lock(mutex_);
+  state_ = now;
 }
 
 Status SignerWatch::Tell(bool up, const std::string& text) {

@@ -16,8 +16,8 @@ namespace pawl::platform {
 
 class SignerWatch {
  public:
-  // `status` asks the signer; `on_up` is called when the HSM is back.
-  SignerWatch(data::Database& database, std::function<Result<SignerStatus>()> status, std::function<void()> on_up,
+  // `status` asks the signer.
+  SignerWatch(data::Database& database, std::function<Result<SignerStatus>()> status,
               std::chrono::milliseconds period = std::chrono::seconds(2));
   ~SignerWatch();  // Stop()
   SignerWatch(const SignerWatch&) = delete;
@@ -40,7 +40,6 @@ class SignerWatch {
 
   data::Database& database_;
   const std::function<Result<SignerStatus>()> status_;
-  const std::function<void()> on_up_;
   const std::chrono::milliseconds period_;
   mutable std::mutex mutex_;
   std::condition_variable_any stopped_;

@@ -43,7 +43,7 @@ class ReleaseWorker {
   ReleaseWorker& operator=(const ReleaseWorker&) = delete;
 
   void Start();
-  void Wake();  // something was committed, or the HSM is back
+  void Wake();  // something was committed
   void Stop();
 
  private:
