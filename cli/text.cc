@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 
 namespace pawl::cli {
 namespace {
 
+constexpr std::int64_t kDayS = 86400;
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr std::string_view kEllipsis = "\xe2\x80\xa6";     // U+2026
 
@@ -81,10 +81,12 @@ std::size_t Columns(char32_t c) {
 
 // Exactly `digits` digits at the front, removed from the text.
 std::optional<int> TakeNumber(std::string_view& text, std::size_t digits) {
-  int value = 0;
   if (text.size() < digits) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, value);
-  if (error != std::errc{} || end != text.data() + digits || text[0] == '-') return std::nullopt;
+  int value = 0;
+  for (const char c : text.substr(0, digits)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
   text.remove_prefix(digits);
   return value;
 }
@@ -201,7 +203,7 @@ std::optional<std::int64_t> ParseTime(std::string_view text) {
   if (text != "Z") return std::nullopt;
   if (*month < 1 || *month > 12 || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60)
     return std::nullopt;
-  return Days(*year, *month, *day) * 86400 + *hour * 3600 + *minute * 60 + *second;
+  return Days(*year, *month, *day) * kDayS + std::int64_t{*hour} * 3600 + std::int64_t{*minute} * 60 + *second;
 }
 
 std::string Age(std::int64_t at, std::int64_t now) {
@@ -212,25 +214,25 @@ std::string Age(std::int64_t at, std::int64_t now) {
     span = std::to_string(s) + " s";
   } else if (s < 3600) {
     span = std::to_string(s / 60) + " min";
-  } else if (s < 48 * 3600) {
+  } else if (s < 2 * kDayS) {
     span = std::to_string(s / 3600) + " h";
   } else {
-    span = std::to_string(s / 86400) + " days";
+    span = std::to_string(s / kDayS) + " days";
   }
   return now >= at ? span + " ago" : "in " + span;
 }
 
 std::optional<std::int64_t> ParseDuration(std::string_view text) {
-  constexpr std::int64_t kMaxSeconds = 10LL * 366 * 86400;
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || value < 0 || value > kMaxSeconds) return std::nullopt;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  constexpr std::int64_t kMaxSeconds = 10 * 366 * kDayS;
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0 || digits > 9) return std::nullopt;
+  const std::int64_t value = *TakeNumber(text, digits);
+  const std::string_view unit = text;
   std::int64_t scale = 0;
   if (unit.empty() || unit == "s") scale = 1;
   if (unit == "m") scale = 60;
   if (unit == "h") scale = 3600;
-  if (unit == "d") scale = 86400;
+  if (unit == "d") scale = kDayS;
   if (scale == 0 || value > kMaxSeconds / scale) return std::nullopt;
   return value * scale;
 }
