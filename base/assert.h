@@ -8,8 +8,8 @@ namespace pawl {
 
 }  // namespace pawl
 
-#define PAWL_ASSERT(expression)                            \
-  do {                                                     \
-    if (!(expression)) [[unlikely]]                        \
+#define PAWL_ASSERT(expression)                              \
+  do {                                                       \
+    if (!(expression)) [[unlikely]]                          \
       ::pawl::AssertFailed(#expression, __FILE__, __LINE__); \
   } while (false)

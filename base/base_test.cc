@@ -29,7 +29,8 @@ TEST(Crc32, MatchesTheCheckValueOfItsCatalogue) { EXPECT_EQ(Crc32(AsBytes("12345
 
 TEST(Base64Url, MatchesTheVectorsOfRfc4648) {
   const std::vector<std::pair<std::string, std::string>> vectors = {
-      {"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) {
     std::vector<char> text(Base64UrlSize(plain.size()));
     EXPECT_EQ(Base64UrlEncode(AsBytes(plain), text), coded);

@@ -8,7 +8,8 @@ constexpr ReasonEntry kEntries[] = {
 #include "base/reasons.def"
 #undef PAWL_REASON
 };
-constexpr ReasonEntry kUnknown{Reason::kNone, "unknown reason", "A newer pawl's reason.", "Use a pawl that is at least as new."};
+constexpr ReasonEntry kUnknown{Reason::kNone, "unknown reason", "A newer pawl's reason.",
+                               "Use a pawl that is at least as new."};
 
 }  // namespace
 

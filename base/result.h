@@ -30,10 +30,10 @@ inline std::unexpected<Error> Fail(Reason reason, std::string_view detail = {}) 
 }  // namespace pawl
 
 // Returns the error of a Result to the caller, or goes on.
-#define PAWL_TRY(expression)                                                            \
-  do {                                                                                  \
-    if (auto pawl_result = (expression); !pawl_result) [[unlikely]]                     \
-      return ::std::unexpected<::pawl::Error>(::std::move(pawl_result).error());        \
+#define PAWL_TRY(expression)                                                     \
+  do {                                                                           \
+    if (auto pawl_result = (expression); !pawl_result) [[unlikely]]              \
+      return ::std::unexpected<::pawl::Error>(::std::move(pawl_result).error()); \
   } while (false)
 
 #define PAWL_CONCAT_(a, b) a##b
@@ -41,8 +41,8 @@ inline std::unexpected<Error> Fail(Reason reason, std::string_view detail = {}) 
 
 // PAWL_ASSIGN(auto x, F()): x is F()'s value, or the error is returned.
 #define PAWL_ASSIGN(declaration, expression) PAWL_ASSIGN_(PAWL_CONCAT(pawl_result_, __LINE__), declaration, expression)
-#define PAWL_ASSIGN_(result, declaration, expression)                                        \
-  auto result = (expression);                                                                \
-  if (!result) [[unlikely]]                                                                  \
-    return ::std::unexpected<::pawl::Error>(::std::move(result).error());                    \
+#define PAWL_ASSIGN_(result, declaration, expression)                     \
+  auto result = (expression);                                             \
+  if (!result) [[unlikely]]                                               \
+    return ::std::unexpected<::pawl::Error>(::std::move(result).error()); \
   declaration = *::std::move(result)

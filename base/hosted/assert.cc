@@ -1,7 +1,7 @@
+#include "base/assert.h"
+
 #include <cstdio>
 #include <cstdlib>
-
-#include "base/assert.h"
 
 namespace pawl {
 

@@ -1,3 +1,5 @@
+#include "trust/sign/names.h"
+
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -5,7 +7,6 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "trust/sign/names.h"
 
 namespace pawl {
 namespace {
