@@ -223,10 +223,11 @@ std::string Age(std::int64_t at, std::int64_t now) {
 }
 
 std::optional<std::int64_t> ParseDuration(std::string_view text) {
-  constexpr std::int64_t kMaxSeconds = 10 * 366 * kDayS;
+  constexpr std::int64_t kMaxSeconds = std::int64_t{10} * 366 * kDayS;
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  if (digits == 0 || digits > 9) return std::nullopt;
-  const std::int64_t value = *TakeNumber(text, digits);
+  const auto number = digits > 0 && digits <= 9 ? TakeNumber(text, digits) : std::nullopt;
+  if (!number) return std::nullopt;
+  const std::int64_t value = *number;
   const std::string_view unit = text;
   std::int64_t scale = 0;
   if (unit.empty() || unit == "s") scale = 1;
