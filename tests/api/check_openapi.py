@@ -457,7 +457,9 @@ class Walk:
         self.job_ids = {j["device"]: j["id"] for j in self.pages("listCampaignJobs", self.campaign, limit=1)}
         self.c.expect("listCampaignJobs", sorted(self.job_ids) == [one, two], f"lists {self.job_ids}")
         call("listCampaignJobs", 404, "none")
+        call("resumeCampaign", 409, self.campaign, body={})
         self.c.expect("pauseCampaign", call("pauseCampaign", 200, self.campaign, body={"reason": "check"}).json()["state"] == "paused", "is not paused")
+        call("pauseCampaign", 409, self.campaign, body={})
         self.c.expect("resumeCampaign", call("resumeCampaign", 200, self.campaign, body={}).json()["state"] == "running", "does not run")
         call("retryCampaign", 409, self.campaign, body={})
         for states in ([], ["succeeded"], ["lost", "lost"], "lost"):
@@ -489,8 +491,7 @@ class Walk:
         self.c.expect("retryCampaign", call("retryCampaign", 201, self.campaign, body={"states": ["cancelled"]}).json()["created"] == 1, "does not retry the cancelled one")
         self.c.expect("listDeviceJobs", len(self.pages("listDeviceJobs", one, limit=1)) == 3, "does not list the device's three jobs")
         self.c.expect("cancelCampaign", call("cancelCampaign", 200, self.campaign, body={"reason": "check"}).json()["state"] == "cancelled", "is not cancelled")
-        call("cancelCampaign", 200, self.campaign, body={})  # is so already
-        for name in ("pauseCampaign", "resumeCampaign", "retryCampaign"):
+        for name in ("cancelCampaign", "pauseCampaign", "resumeCampaign", "retryCampaign"):
             call(name, 409, self.campaign, body={})
         call("retryJob", 409, again["id"])
         for name, body in (("getJob", None), ("retryJob", None), ("cancelJob", {}), ("loseJob", {})):
