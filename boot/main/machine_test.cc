@@ -73,7 +73,9 @@ class Child {
     }
   }
 
-  void Signal(int signal) const { ::kill(pid_, signal); }
+  void Signal(int signal) const {
+    if (pid_ > 0) ::kill(pid_, signal);
+  }
   // The next line, or nothing at the end of the output. Fails the test at the deadline.
   std::optional<std::string> Line() {
     const auto deadline = Clock::now() + kPatience;
@@ -102,6 +104,7 @@ class Child {
   }
   // The exit status, or -signal.
   int Wait() {
+    if (pid_ <= 0) return -1;  // was waited for already
     int status = 0;
     ::waitpid(std::exchange(pid_, -1), &status, 0);
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
@@ -130,6 +133,7 @@ class MachineTest : public ::testing::Test {
     dir = work / "device";
   }
   void TearDown() override {
+    if (machine) StopBy(SIGTERM);  // switched off, it ends all that its image started
     machine.reset();
     fs::remove_all(work);
   }
