@@ -363,6 +363,7 @@ Result<EmbeddedBroker> App::MakeEmbeddedBroker() const {
 Result<ChannelConfig> App::MakeChannelConfig() const {
   ChannelConfig channel;
   channel.options.permit_life_s = static_cast<std::uint32_t>(config_.permit_life_s);
+  channel.options.acknowledge_within_s = static_cast<std::uint32_t>(config_.acknowledge_within_s);
   std::vector<std::string> urls = config_.device_urls;
   if (urls.empty()) urls = {"https://" + config_.device_listen.text()};
   for (const std::string& url : urls) channel.options.source_bases.push_back(url + "/artifacts/v1");

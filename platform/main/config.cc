@@ -133,6 +133,7 @@ const Setting kSettings[] = {
     PAWL_NUMBER(device_certificate_days, 1, 3650, "life of a device's certificate"),
     PAWL_NUMBER(server_certificate_days, 1, 730, "life of the server certificate; renewed at two thirds"),
     PAWL_NUMBER(permit_life_s, 1, 600, "seconds within which a device must use a permit"),
+    PAWL_NUMBER(acknowledge_within_s, 1, 86400, "seconds within which a connected device must acknowledge its job"),
     PAWL_NUMBER(connections_max, 16, 100000, "HTTPS connections open at once"),
     PAWL_NUMBER(connections_per_address_max, 4, 100000, "of them from one address"),
     PAWL_NUMBER(event_streams_max, 1, 10000, "clients that follow the events at once"),

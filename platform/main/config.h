@@ -41,6 +41,7 @@ struct Config {
   std::uint64_t device_certificate_days = 365;
   std::uint64_t server_certificate_days = 365;
   std::uint64_t permit_life_s = 120;
+  std::uint64_t acknowledge_within_s = 60;
   std::uint64_t connections_max = 8192;
   std::uint64_t connections_per_address_max = 2048;
   std::uint64_t event_streams_max = 256;

@@ -193,7 +193,8 @@ void Dispatch::StoreProgress() {
 }
 
 void Dispatch::MarkTimedOut() {
-  const auto marked = database_.Write([](sql::Tx& tx) { return data::MarkTimedOut(tx); });
+  const auto marked =
+      database_.Write([this](sql::Tx& tx) { return data::MarkTimedOut(tx, options_.acknowledge_within_s); });
   if (!marked) log_(LogLevel::kError, "cannot look for deadlines: " + ErrorText(marked.error()));
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "platform/io/data/common.h"
+#include "platform/io/data/jobs.h"
 #include "wire/messages.h"
 
 namespace pawl::data {
@@ -13,7 +14,8 @@ struct ChannelOptions {
   // Where devices fetch payloads: "<base>/<sha-256 hex>" and "....leaves". At least one.
   std::vector<std::string> source_bases;
   std::uint32_t permit_life_s = 120;
-  std::uint32_t permit_wait_s = 30;  // told to a device whose permit must wait
+  std::uint32_t acknowledge_within_s = kAcknowledgeWithinS;  // else the job is marked timed out
+  std::uint32_t permit_wait_s = 30;                          // told to a device whose permit must wait
 };
 
 // A message to send to a device after the commit.
