@@ -130,7 +130,7 @@ constexpr std::uint32_t Committed = Bit(Activity::kCommitted);
 constexpr std::uint32_t Rebooting = Bit(Activity::kRebooting);
 constexpr std::uint32_t Open = Idle | Fetching | Sealing | Ready;  // a job may be taken or dropped
 constexpr std::uint32_t Running = Testing | Open | Committing | Committed;
-constexpr std::uint32_t AnyActivity = Starting | Running | Rebooting;
+constexpr std::uint32_t Any = Starting | Running | Rebooting;
 
 namespace to {
 constexpr Activity Testing = Activity::kTesting;

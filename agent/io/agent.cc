@@ -66,7 +66,7 @@ Status Agent::Load() {
   device_.watchdog_s = setup_.board->hand_off().watchdog_ms / 1000;
   device_.build_time = kBuildTime;
   FillRandom(device_.boot);
-  device_.agent = "pawl-agent " + std::string(kVersion);
+  device_.agent = kVersion;
   device_.attributes = config.attributes;
 
   Downloader::Options options;
@@ -371,7 +371,9 @@ bool Agent::Do(const action::RunSelfTests&) {
     limits.link_wait_ms = std::min(limits.link_wait_ms, *limits.budget_ms / 3);
   }
   std::vector<SelfTest> tests = setup_.peripherals;
-  for (SelfTest& test : StandardTests(*boot_, config, anchors_)) tests.push_back(std::move(test));
+  for (SelfTest& test : BuiltInTests(*boot_, config, anchors_)) tests.push_back(std::move(test));
+  tests.push_back(ConnectivityTest());
+  for (SelfTest& test : ExecutableTests(config)) tests.push_back(std::move(test));
   tests_->Start(std::move(tests), limits, MonotonicMs());
   return true;
 }

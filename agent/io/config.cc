@@ -183,6 +183,12 @@ Result<Config> LoadConfig(const std::string& folder) {
   return ParseConfig(folder, content ? AsText(*content) : std::string_view{}, Environment());
 }
 
+std::vector<std::string> ConfigKeys() {
+  std::vector<std::string> keys;
+  for (const auto& [key, setter] : Setters()) keys.push_back(key);
+  return keys;
+}
+
 Result<HostPort> ParseEndpoint(std::string_view text, std::string_view scheme, std::uint16_t default_port) {
   const auto bad = [&] {
     Error error{Reason::kInvalidArgument, text};

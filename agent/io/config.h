@@ -50,6 +50,9 @@ Result<Config> LoadConfig(const std::string& folder);
 Result<Config> ParseConfig(const std::string& folder, std::string_view toml,
                            const std::vector<std::string>& environment);
 
+// Every key, sorted.
+std::vector<std::string> ConfigKeys();
+
 struct HostPort {
   std::string host;
   std::uint16_t port = 0;

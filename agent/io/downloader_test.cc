@@ -48,12 +48,13 @@ class DownloaderTest : public testing::Test {
 
   // A server whose answer to a range request for the payload is `misbehave`; leaves are served well.
   TestServer& Serve(TestServer::Handler misbehave = {}) {
-    servers_.push_back(std::make_unique<TestServer>(
-        platform_.server, platform_.device_ca.pem, [this, misbehave](const TestRequest& request, TestServer::Reply& reply) {
-          if (request.path == "/leaves") return reply.Answer(200, "", leaves_);
-          if (misbehave) return misbehave(request, reply);
-          reply.Range(request, payload_, "ETag: \"good\"\r\n");
-        }));
+    servers_.push_back(
+        std::make_unique<TestServer>(platform_.server, platform_.device_ca.pem,
+                                     [this, misbehave](const TestRequest& request, TestServer::Reply& reply) {
+                                       if (request.path == "/leaves") return reply.Answer(200, "", leaves_);
+                                       if (misbehave) return misbehave(request, reply);
+                                       reply.Range(request, payload_, "ETag: \"good\"\r\n");
+                                     }));
     fetch_.sources.push_back({servers_.back()->Url("/payload"), servers_.back()->Url("/leaves"), "raw"});
     return *servers_.back();
   }
@@ -128,16 +129,19 @@ TEST_F(DownloaderTest, TakesThePayloadInOneRangeRequestWithTheDevicesCertificate
 
 TEST_F(DownloaderTest, ABadChunkIsAskedForAgainAloneAndFromAnotherSource) {
   const std::string bad = Flipped(3 * kChunkBytes + 17);
-  const TestServer& altered = Serve([&bad](const TestRequest& request, TestServer::Reply& reply) { reply.Range(request, bad); });
+  const TestServer& altered =
+      Serve([&bad](const TestRequest& request, TestServer::Reply& reply) { reply.Range(request, bad); });
   const TestServer& good = Serve();
   ExpectDone();
   EXPECT_EQ(Ranges(altered), (std::vector{kWhole}));
-  EXPECT_EQ(Ranges(good), (std::vector<std::string>{"bytes=196608-262143", "bytes=262144-" + std::to_string(kPayloadBytes - 1)}));
+  EXPECT_EQ(Ranges(good),
+            (std::vector<std::string>{"bytes=196608-262143", "bytes=262144-" + std::to_string(kPayloadBytes - 1)}));
 }
 
 TEST_F(DownloaderTest, AChunkThatStaysBadEndsItAfterThreeRetriesAndNeverReachesTheSlot) {
   const std::string bad = Flipped(3 * kChunkBytes + 17);
-  const TestServer& server = Serve([&bad](const TestRequest& request, TestServer::Reply& reply) { reply.Range(request, bad); });
+  const TestServer& server =
+      Serve([&bad](const TestRequest& request, TestServer::Reply& reply) { reply.Range(request, bad); });
   ExpectFailed(Reason::kChunkDigest, "chunk 3 of 10");
   EXPECT_EQ(Ranges(server).size(), 4U);
   std::vector<std::uint8_t> staged(kChunkBytes);
@@ -150,8 +154,8 @@ TEST_F(DownloaderTest, GoesOnAtTheNextChunkWhenTheConnectionBreaks) {
   const TestServer& server = Serve([&](const TestRequest& request, TestServer::Reply& reply) {
     if (count++ > 0) return reply.Range(request, payload_, "ETag: \"good\"\r\n");
     reply.Write("HTTP/1.1 206 X\r\nETag: \"good\"\r\nContent-Length: " + std::to_string(kPayloadBytes) +
-                "\r\nContent-Range: bytes 0-" + std::to_string(kPayloadBytes - 1) + "/" + std::to_string(kPayloadBytes) +
-                "\r\n\r\n");
+                "\r\nContent-Range: bytes 0-" + std::to_string(kPayloadBytes - 1) + "/" +
+                std::to_string(kPayloadBytes) + "\r\n\r\n");
     reply.Write(payload_.substr(0, 5 * kChunkBytes + 99));
   });
   ExpectDone();
@@ -167,7 +171,9 @@ TEST_F(DownloaderTest, ResumesAfterARestartWithNoChunkFetchedAgain) {
   ASSERT_GE(staged, 4U);
   began_ = 0;
   ExpectDone();
-  if (staged < 10) EXPECT_EQ(Ranges(server).back(), "bytes=" + std::to_string(staged * kChunkBytes) + "-" + std::to_string(kPayloadBytes - 1));
+  if (staged < 10)
+    EXPECT_EQ(Ranges(server).back(),
+              "bytes=" + std::to_string(staged * kChunkBytes) + "-" + std::to_string(kPayloadBytes - 1));
 }
 
 TEST_F(DownloaderTest, StagedBytesThatChangedAreFetchedAgainWhateverTheJournalSays) {
@@ -244,7 +250,8 @@ TEST_F(DownloaderTest, FollowsThreeRedirectsButNotFour) {
   const auto redirect = [](int hops) {
     return [hops](const TestRequest& request, TestServer::Reply& reply) {
       const int hop = request.path == "/payload" ? 0 : request.path.back() - '0';
-      reply.Answer(302, "Location: /" + std::string(hop + 1 == hops ? "end" : "hop" + std::to_string(hop + 1)) + "\r\n", "");
+      reply.Answer(302, "Location: /" + std::string(hop + 1 == hops ? "end" : "hop" + std::to_string(hop + 1)) + "\r\n",
+                   "");
     };
   };
   const auto serve = [&](int hops) {
@@ -310,7 +317,8 @@ TEST_F(DownloaderTest, LeavesThatWereKeptAreNotFetchedAgainButChecked) {
   began_ = 0;
   ExpectDone();
   const auto leaves_requests = [&] {
-    return std::ranges::count_if(server.requests(), [](const TestRequest& request) { return request.path == "/leaves"; });
+    return std::ranges::count_if(server.requests(),
+                                 [](const TestRequest& request) { return request.path == "/leaves"; });
   };
   EXPECT_EQ(leaves_requests(), 1);
   std::filesystem::resize_file(options_.leaves_path, 100);

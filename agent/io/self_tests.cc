@@ -119,14 +119,20 @@ SelfTest BuiltIn(std::string name, std::function<TestOutcome()> run) {
 
 }  // namespace
 
-std::vector<SelfTest> StandardTests(BootControl& boot, const Config& config, const KeyTable& anchors) {
+std::vector<SelfTest> BuiltInTests(BootControl& boot, const Config& config, const KeyTable& anchors) {
   std::vector<SelfTest> tests;
   tests.push_back(BuiltIn("peripheral:flash", [&boot] { return TestFlash(boot); }));
   tests.push_back(BuiltIn("peripheral:record", [&boot] { return TestRecord(boot); }));
   tests.push_back(BuiltIn("peripheral:data", [&config] { return TestData(config); }));
   tests.push_back(BuiltIn("memory:ram", TestRam));
   tests.push_back(BuiltIn("memory:image", [&boot, &anchors] { return TestImage(boot, anchors); }));
-  tests.push_back({.name = "connectivity", .run = {}, .executable = {}, .connectivity = true});
+  return tests;
+}
+
+SelfTest ConnectivityTest() { return {.name = "connectivity", .run = {}, .executable = {}, .connectivity = true}; }
+
+std::vector<SelfTest> ExecutableTests(const Config& config) {
+  std::vector<SelfTest> tests;
   const std::string folder = config.InData("selftest.d");
   for (const std::string& name : Executables(folder)) {
     tests.push_back({.name = name, .run = {}, .executable = folder + "/" + name});

@@ -35,9 +35,11 @@ struct SelfTest {
   bool connectivity = false;         // or this
 };
 
-// Built in: flash, record, data partition, RAM, the running image's digest, connectivity. Then the executables of
-// data/selftest.d, sorted. Lifetime: keeps `boot` and `config`.
-std::vector<SelfTest> StandardTests(BootControl& boot, const Config& config, const KeyTable& anchors);
+// Flash, record, data partition, RAM, the running image's digest. Lifetime: keeps all three.
+std::vector<SelfTest> BuiltInTests(BootControl& boot, const Config& config, const KeyTable& anchors);
+SelfTest ConnectivityTest();
+// data/selftest.d, sorted.
+std::vector<SelfTest> ExecutableTests(const Config& config);
 
 class SelfTestRunner {
  public:

@@ -85,7 +85,8 @@ struct TestCertificate {
  private:
   static bool IsAddress(const std::string& name) { return name.find_first_not_of("0123456789.") == std::string::npos; }
   static void SetName(X509_NAME* name, const std::string& text) {
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.c_str()), -1, -1,
+                               0);
   }
   static void Extend(X509* certificate, int nid, const std::string& value) {
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
@@ -98,10 +99,10 @@ struct TestCertificate {
 struct TestRequest {
   std::string method;
   std::string path;
-  std::string range;     // the header's value, "bytes=0-9"
+  std::string range;  // the header's value, "bytes=0-9"
   std::string if_range;
   std::string body;
-  std::string client;    // the client certificate's CN, if it showed one
+  std::string client;  // the client certificate's CN, if it showed one
 };
 
 // Serves each connection in a thread of its own, one request a connection.
@@ -170,7 +171,9 @@ class TestServer {
     for (std::thread& worker : workers_) worker.join();
     ::close(fd_);
   }
-  std::string Url(std::string_view path) const { return "https://127.0.0.1:" + std::to_string(port_) + std::string(path); }
+  std::string Url(std::string_view path) const {
+    return "https://127.0.0.1:" + std::to_string(port_) + std::string(path);
+  }
   std::uint16_t port() const { return port_; }
   std::vector<TestRequest> requests() const {
     const std::lock_guard lock(mutex_);
@@ -237,7 +240,8 @@ class TestServer {
     request.if_range = Header(head, "If-Range");
     const X509Ptr client(SSL_get1_peer_certificate(ssl));
     char name[256];
-    if (client && X509_NAME_get_text_by_NID(X509_get_subject_name(client.get()), NID_commonName, name, sizeof name) > 0) {
+    if (client &&
+        X509_NAME_get_text_by_NID(X509_get_subject_name(client.get()), NID_commonName, name, sizeof name) > 0) {
       request.client = name;
     }
     return true;
