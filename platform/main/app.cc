@@ -1,19 +1,11 @@
 #include "platform/main/app.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "base/version.h"
 #include "platform/io/channel/channel.h"
@@ -26,7 +18,9 @@
 #include "platform/io/store/directory/directory_store.h"
 #include "platform/main/files.h"
 #include "platform/main/log.h"
+#include "platform/main/network.h"
 #include "platform/main/notify.h"
+#include "platform/main/samples.h"
 #include "platform/main/server_certificate.h"
 #include "platform/main/signer_watch.h"
 #include "trust/sign/client.h"
@@ -58,67 +52,6 @@ int WaitSignal(std::chrono::milliseconds time) {
   return number < 0 ? 0 : number;
 }
 bool IsStop(int number) { return number == SIGTERM || number == SIGINT; }
-
-// --- Ports ---
-
-// Says early and by name that a port is taken; the listener itself binds later.
-Status CheckPort(const Address& address, std::string_view setting) {
-  sockaddr_in6 six{};
-  sockaddr_in four{};
-  const bool is_six = inet_pton(AF_INET6, address.host.c_str(), &six.sin6_addr) == 1;
-  inet_pton(AF_INET, address.host.c_str(), &four.sin_addr);
-  six.sin6_family = AF_INET6;
-  four.sin_family = AF_INET;
-  six.sin6_port = four.sin_port = htons(address.port);
-  const int file = ::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (file < 0) return Fail(Reason::kIo, std::string("cannot open a socket: ") + std::strerror(errno));
-  const int on = 1;
-  ::setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const auto* name = is_six ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four);
-  const int bound = ::bind(file, name, is_six ? sizeof six : sizeof four);
-  const int listening = bound == 0 ? ::listen(file, 1) : -1;
-  const int error = errno;
-  ::close(file);
-  if (listening == 0) return {};
-  const std::string remedy = error == EADDRINUSE ? ": another program has this port; stop it, or set " +
-                                                       std::string(setting) + " in pawld.toml"
-                                                 : "";
-  return Fail(Reason::kIo, "cannot listen on " + address.text() + " (" + std::string(setting) +
-                               "): " + std::strerror(error) + remedy);
-}
-
-// --- Names of the server certificate ---
-
-bool IsWildcard(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
-bool IsAddress(const std::string& text) {
-  unsigned char bytes[16];
-  return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
-}
-
-// What the operator's names and listeners add to localhost and loopback.
-std::set<std::string> FurtherNames(const Config& config) {
-  std::set<std::string> names(config.server_names.begin(), config.server_names.end());
-  for (const Address* address : {&config.api_listen, &config.device_listen, &config.mqtt_listen}) {
-    if (!IsWildcard(address->host)) names.insert(address->host);
-  }
-  for (const char* always : {"localhost", "127.0.0.1", "::1"}) names.erase(always);
-  return names;
-}
-
-// "mqtts://host:port"
-Result<std::pair<std::string, std::uint16_t>> ParseBroker(const std::string& url) {
-  std::string host = url.substr(std::string_view("mqtts://").size());
-  std::uint16_t port = 8883;
-  if (const std::size_t colon = host.rfind(':');
-      colon != std::string::npos && host.find(']', colon) == std::string::npos) {
-    const int number = std::atoi(host.c_str() + colon + 1);
-    if (number < 1 || number > 65535) return Fail(Reason::kInvalidArgument, "broker: " + url + " has no valid port");
-    port = static_cast<std::uint16_t>(number);
-    host.erase(colon);
-  }
-  if (host.empty()) return Fail(Reason::kInvalidArgument, "broker: " + url + " names no host");
-  return std::pair(host, port);
-}
 
 }  // namespace
 
@@ -284,7 +217,7 @@ Status App::EnsureServerCertificate() {
                          {"127.0.0.1", "::1"},
                          config_.server_certificate_days * kDayS};
   for (const std::string& name : FurtherNames(config_)) {
-    (IsAddress(name) ? server_certificate_.addresses : server_certificate_.dns_names).push_back(name);
+    (IsIpAddress(name) ? server_certificate_.addresses : server_certificate_.dns_names).push_back(name);
   }
   const std::string why = WhyNewCertificate(server_certificate_, ca_pem_, NowS());
   if (why.empty()) return {};
@@ -461,52 +394,11 @@ http::Health App::MakeHealth() const {
 }
 
 std::vector<http::Sample> App::MakeSamples() const {
-  std::vector<http::Sample> samples;
-  const auto add = [&](std::string name, std::string help, bool counter, auto value) {
-    samples.push_back({std::move(name), std::move(help), counter, {}, static_cast<double>(value)});
-  };
-  const http::ServerCounters http = server_->counters();
-  add("pawl_http_connections", "Open HTTPS connections.", false, http.connections);
-  add("pawl_http_connections_accepted_total", "Accepted HTTPS connections.", true, http.accepted);
-  add("pawl_http_connections_refused_total", "HTTPS connections closed because of a limit.", true, http.refused);
-  add("pawl_http_handshakes_failed_total", "TLS handshakes that failed.", true, http.handshakes_failed);
-  add("pawl_http_event_streams", "Clients that follow the events.", false, http.event_streams);
-  add("pawl_http_queued_requests", "Requests that wait for a worker.", false, http.queued);
-  const ChannelMetrics channel = channel_->metrics();
-  const auto message = [&](std::string kind, std::uint64_t value) {
-    samples.push_back({"pawl_channel_messages_total",
-                       "Messages from devices by kind.",
-                       true,
-                       {{"kind", std::move(kind)}},
-                       static_cast<double>(value)});
-  };
-  message("hello", channel.hello);
-  message("state", channel.state);
-  message("ready", channel.ready);
-  message("progress", channel.progress);
-  const auto dropped = [&](std::string why, std::uint64_t value) {
-    samples.push_back({"pawl_channel_dropped_total",
-                       "Messages dropped, by cause.",
-                       true,
-                       {{"cause", std::move(why)}},
-                       static_cast<double>(value)});
-  };
-  dropped("malformed", channel.malformed);
-  dropped("overload", channel.overload);
-  dropped("not_stored", channel.not_stored);
-  dropped("unsent", channel.unsent);
-  add("pawl_channel_sent_total", "Messages sent to devices.", true, channel.sent);
-  add("pawl_permits_signed_total", "Permits signed.", true, channel.permits_signed);
-  add("pawl_permits_failed_total", "Permits that could not be signed at the first attempt.", true,
-      channel.permits_failed);
-  add("pawl_channel_pending", "Messages that wait for the database.", false, channel.pending);
-  add("pawl_permits_pending", "Permits that wait for the signer.", false, channel.pending_permits);
-  add("pawl_registry_generation", "The registry's generation in the broker's view.", false, channel.view_generation);
-  add("pawl_broker_restarts_total", "Restarts of the embedded broker.", true, channel_->health().broker_restarts);
-  add("pawl_signer_restarts_total", "Restarts of the embedded signer.", true, signer_ ? signer_->health().restarts : 0);
-  add("pawl_signer_operations_total", "Uses of private keys, by the signer's own log.", true,
-      watch_->state().operations);
-  return samples;
+  Children children;
+  children.broker_restarts = channel_->health().broker_restarts;
+  children.signer_restarts = signer_ ? signer_->health().restarts : 0;
+  children.signer_operations = watch_->state().operations;
+  return SamplesOf(server_->counters(), channel_->metrics(), children);
 }
 
 void App::Announce(bool first_start) const {

@@ -1,12 +1,13 @@
 #include "platform/main/config.h"
 
-#include <arpa/inet.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
+
+#include "platform/main/network.h"
 
 namespace pawl::platform {
 namespace {
@@ -29,11 +30,6 @@ std::optional<std::uint64_t> Number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-bool IsIpAddress(const std::string& text) {
-  unsigned char bytes[16];
-  return inet_pton(AF_INET, text.c_str(), bytes) == 1 || inet_pton(AF_INET6, text.c_str(), bytes) == 1;
 }
 
 Result<Address> ParseAddress(const std::string& text) {

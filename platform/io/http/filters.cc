@@ -28,7 +28,7 @@ Result<std::vector<wire::Attribute>> ParseAttributes(const boost::json::object* 
 
 Result<std::string> ParseReason(const boost::json::object& body) {
   Members members(body);
-  PAWL_ASSIGN(std::string reason, members.TextOr("reason", IsReasonText, "at most 240 characters", ""));
+  PAWL_ASSIGN(std::string reason, members.TextOr("reason", IsReasonText, "at most 200 bytes", ""));
   PAWL_TRY(members.End());
   return reason;
 }

@@ -34,7 +34,7 @@ bool IsDomainLabel(std::string_view label) {
 
 bool IsName(std::string_view text) { return IsPrintable(text, 1, 100); }
 bool IsFileName(std::string_view text) { return IsName(text) && text.find('/') == std::string_view::npos; }
-bool IsReasonText(std::string_view text) { return IsPrintable(text, 0, 240); }
+bool IsReasonText(std::string_view text) { return text.size() <= 200 && IsPrintable(text, 0, 200); }
 
 bool IsId(std::string_view text) {
   return !text.empty() && text.size() <= 64 && text.front() != '.' && text.front() != '-' &&

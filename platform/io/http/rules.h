@@ -13,7 +13,7 @@ namespace pawl::http {
 
 bool IsName(std::string_view text);        // 1 to 100 characters, no control characters
 bool IsFileName(std::string_view text);    // the same, without '/'
-bool IsReasonText(std::string_view text);  // at most 240 characters, no control characters
+bool IsReasonText(std::string_view text);  // at most 200 bytes, no control characters
 bool IsId(std::string_view text);
 bool IsLabel(std::string_view text);  // ids of devices, names of classes
 bool IsIdGlob(std::string_view text);

@@ -31,8 +31,8 @@ struct Answer {
 struct ClientOptions {
   std::string certificate = {};  // PEM file; empty: none
   std::string key = {};
-  int tls_max = 0;               // TLS1_1_VERSION, ...
-  long timeout_ms = 5000;        // of each read and write: longer than any deadline of the server under test
+  int tls_max = 0;         // TLS1_1_VERSION, ...
+  long timeout_ms = 5000;  // of each read and write: longer than any deadline of the server under test
 };
 
 class Client {
