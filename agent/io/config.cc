@@ -8,6 +8,7 @@
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0
+#define TOML_ASSERT(expression) static_cast<void>(0)  // it asserts on some malformed files before it reports them
 #include <toml++/toml.h>
 
 #include "agent/io/files.h"
@@ -119,6 +120,20 @@ std::unexpected<Error> Malformed(const toml::parse_error& error) {
   return Fail(Reason::kMalformed, text.str());
 }
 
+// toml++ is not to be trusted with other characters, and no key needs them.
+Status CheckAscii(std::string_view toml) {
+  std::uint64_t line = 1;
+  for (const char c : toml) {
+    if (c == '\n') ++line;
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x7F && (byte >= 0x20 || c == '\n' || c == '\r' || c == '\t')) continue;
+    Error error{Reason::kMalformed, "agent.toml: line "};
+    error.detail.append_number(line).append(": only plain ASCII is allowed");
+    return std::unexpected(error);
+  }
+  return {};
+}
+
 // PAWL_AGENT_BACKOFF_MAX_S=5 is backoff_max_s = 5. A value that is no TOML value is a text.
 Status ApplyVariable(Config& config, std::string_view entry) {
   constexpr std::string_view kPrefix = "PAWL_AGENT_";
@@ -127,6 +142,7 @@ Status ApplyVariable(Config& config, std::string_view entry) {
   std::string key(entry.substr(kPrefix.size(), equals - kPrefix.size()));
   for (char& c : key) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   const std::string_view value = entry.substr(equals + 1);
+  PAWL_TRY(CheckAscii(entry));
   toml::parse_result parsed = toml::parse(key + " = " + std::string(value) + "\n");
   if (parsed) return Apply(config, parsed.table());
   toml::table table;
@@ -168,6 +184,7 @@ Config DefaultConfig(const std::string& folder) {
 Result<Config> ParseConfig(const std::string& folder, std::string_view toml,
                            const std::vector<std::string>& environment) {
   Config config = DefaultConfig(folder);
+  PAWL_TRY(CheckAscii(toml));
   const toml::parse_result parsed = toml::parse(toml);
   if (!parsed) return Malformed(parsed.error());
   PAWL_TRY(Apply(config, parsed.table()));

@@ -58,6 +58,8 @@ TEST(Config, NamesTheKeyOrLineThatIsWrong) {
   EXPECT_NE(Complaint("patience_s = -3\n").find("patience_s: must be a number"), std::string::npos);
   EXPECT_NE(Complaint("patience_s = \"3\"\n").find("patience_s"), std::string::npos);
   EXPECT_NE(Complaint("\nmqtt_url = \n").find("line 2"), std::string::npos);
+  EXPECT_NE(Complaint("[attributes]\nsite = \"Z\xC3\xBCrich\"\n").find("line 2: only plain ASCII"), std::string::npos);
+  EXPECT_FALSE(Parse("[!attributes]\n"));
   EXPECT_NE(Complaint("mqtt_url = \"mqtt://plain\"\n").find("mqtts://"), std::string::npos);
   EXPECT_NE(Complaint("https_urls = [\"http://plain\"]\n").find("https://"), std::string::npos);
   EXPECT_NE(Complaint("https_urls = \"https://a\"\n").find("list"), std::string::npos);

@@ -155,7 +155,8 @@ Downloader::News Downloader::Fail(const Error& error) {
 }
 
 bool Downloader::Refuse(Trouble trouble, Reason reason, std::string_view what) {
-  Error error{reason, std::string_view(job_.sources[asked_.source].url)};
+  const wire::Source& source = job_.sources[asked_.source];
+  Error error{reason, std::string_view(stage_ == Stage::kLeaves ? source.leaves_url : source.url)};
   error.detail.append(": ").append(what);
   refused_ = error;
   refused_trouble_ = trouble;
