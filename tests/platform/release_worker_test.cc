@@ -46,8 +46,8 @@ class ReleaseWorkerTest : public ::testing::Test {
  protected:
   ReleaseWorkerTest() : root_(folder_ / "artifacts"), store_(Must(store::OpenDirectoryStore(root_))) {
     platform_.database().OnCommit([this] {
-      if (worker_) worker_->Wake();
       const std::scoped_lock lock(mutex_);
+      if (worker_) worker_->Wake();
       ++commits_;
       changed_.notify_all();
     });
@@ -62,15 +62,25 @@ class ReleaseWorkerTest : public ::testing::Test {
     });
   }
   ~ReleaseWorkerTest() override {
-    if (worker_) worker_->Stop();
+    Exchange(nullptr);
     platform_.database().Close();
   }
 
   void Start(ManifestSigner signer) {
     ReleaseWorkerConfig config{root_, 5ms, 20ms};
-    worker_ = std::make_unique<ReleaseWorker>(config, platform_.database(), *store_, std::move(signer),
-                                              [](std::string_view) {});
-    worker_->Start();
+    auto worker = std::make_unique<ReleaseWorker>(config, platform_.database(), *store_, std::move(signer),
+                                                  [](std::string_view) {});
+    worker->Start();
+    Exchange(std::move(worker));
+  }
+
+  // The worker before ends outside of the lock: its last write calls the listener.
+  void Exchange(std::unique_ptr<ReleaseWorker> worker) {
+    {
+      const std::scoped_lock lock(mutex_);
+      worker_.swap(worker);
+    }
+    worker.reset();
   }
 
   data::Release Create(const std::string& version = "2.1.0") {
@@ -116,7 +126,7 @@ class ReleaseWorkerTest : public ::testing::Test {
       return SignWith(image_key_, facts, artifact, alter);
     });
     const data::Release release = WaitSettled(Create().id);
-    worker_.reset();
+    Exchange(nullptr);
     return release;
   }
 

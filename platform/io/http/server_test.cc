@@ -52,11 +52,21 @@ bool Eventually(const std::function<bool()>& holds) {
   return true;
 }
 
-// Gives `pieces` texts, one for each call that finds one.
+// Gives what was put in last, once.
 class FakeEvents : public EventSource {
  public:
-  Result<std::string> Next() override { return std::exchange(*waiting, {}); }
-  std::shared_ptr<std::string> waiting = std::make_shared<std::string>();
+  void Put(std::string text) {
+    const std::scoped_lock lock(mutex_);
+    waiting_ = std::move(text);
+  }
+  Result<std::string> Next() override {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(waiting_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string waiting_;
 };
 class EndlessEvents : public EventSource {
  public:
@@ -340,7 +350,7 @@ TEST_F(ServerTest, AnEventStreamIsWokenAndShowsThatItLives) {
     response.events = events;
     return response;
   });
-  *events->waiting = "first\n\n";
+  events->Put("first\n\n");
   Start();
   Client client(port_);
   ASSERT_TRUE(client.Handshake());
@@ -348,7 +358,7 @@ TEST_F(ServerTest, AnEventStreamIsWokenAndShowsThatItLives) {
   EXPECT_NE(client.ReceiveUntil("first\n\n").find("first"), std::string::npos);
   EXPECT_NE(client.ReceiveUntil(": heartbeat").find("heartbeat"), std::string::npos);
   EXPECT_EQ(server_->counters().event_streams, 1U);
-  *events->waiting = "second\n\n";
+  events->Put("second\n\n");
   server_->Wake();
   EXPECT_NE(client.ReceiveUntil("second\n\n").find("second"), std::string::npos);
 }
