@@ -107,9 +107,21 @@ class Crashes(LabTest):
         campaign = self.start_update(device)
         self.wait_downloading(campaign)
         device.kill()
+        staged = self.staged_chunks(device)
+        self.assertGreater(staged, 1)
         device.power_on()
         self.finish(device, campaign)
+        self.assertGreaterEqual(scenarios.resumed(device)["chunk"], staged - 1)
         self.assertLessEqual(scenarios.resumed(device)["chunks_again"], 1)
+
+    def staged_chunks(self, device):
+        """How many of the image's first chunks lie in the slot: what the device really had, whatever it says."""
+        image = self.lab.firmware("2.1.0").read_bytes()
+        slot = (device.folder / "flash" / "slot_b.bin").read_bytes()
+        chunks = 0
+        while (at := chunks * 65536) < len(image) and image[at:at + 65536] == slot[at:at + len(image[at:at + 65536])]:
+            chunks += 1
+        return chunks
 
     def test_machine_killed_in_the_trial_goes_on_with_the_trial(self):
         device = self.device("machine-trial")
