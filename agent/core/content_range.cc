@@ -9,7 +9,8 @@ namespace {
 std::optional<std::uint64_t> TakeNumber(std::string_view& text) {
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  const auto [rest, error] =
+      std::from_chars(text.data(), end, value);  // NOLINT(bugprone-suspicious-stringview-data-usage)
   if (error != std::errc()) return std::nullopt;
   text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
   return value;

@@ -17,6 +17,16 @@ namespace {
 
 // --- small pieces that the effects share ---
 
+// Where the table's rows lead, these are there.
+wire::JobState& OwnJob(Context& c) {
+  PAWL_ASSERT(c.state.ledger.job);
+  return *c.state.ledger.job;
+}
+const Offer& OwnOffer(const Context& c) {
+  PAWL_ASSERT(c.state.offer);
+  return *c.state.offer;
+}
+
 void NoteStep(Context& c) {
   if (!c.state.ledger.job) return;
   auto& steps = c.state.ledger.job->steps;
@@ -53,7 +63,7 @@ void Tell(Context& c) {
 }
 
 void SetPhase(Context& c, wire::Phase phase, Reason reason = Reason::kNone, std::string detail = {}) {
-  wire::JobState& job = *c.state.ledger.job;
+  wire::JobState& job = OwnJob(c);
   job.phase = phase;
   job.reason = reason;
   job.detail = std::move(detail);
@@ -75,7 +85,7 @@ void EndJob(Context& c, wire::Phase phase, Reason reason, std::string_view detai
 }
 
 void Fetch(Context& c) {
-  const Offer& offer = *c.state.offer;
+  const Offer& offer = OwnOffer(c);
   c.actions.push_back(action::Fetch{offer.digest, offer.manifest, offer.job.sources});
 }
 
@@ -247,6 +257,7 @@ void UnwrapJob(Context& c) { c.derived.push_back(c.as<event::JobOffer>().job); }
 void ExamineManifest(Context& c) { c.derived.push_back(VerdictOn(c.state, c.as<event::Job>())); }
 
 void FetchElsewhere(Context& c) {
+  PAWL_ASSERT(c.state.offer);
   c.state.offer->job.sources = c.as<event::Job>().sources;
   Fetch(c);
 }
@@ -290,11 +301,11 @@ void NoteDownloading(Context& c) {
 
 void SendProgress(Context& c) {
   c.actions.push_back(
-      action::Send{wire::Progress{c.state.session, c.state.ledger.job->n, c.as<event::Progress>().bytes, "download"}});
+      action::Send{wire::Progress{c.state.session, OwnJob(c).n, c.as<event::Progress>().bytes, "download"}});
 }
 
 void SealSlot(Context& c) {
-  const Offer& offer = *c.state.offer;
+  const Offer& offer = OwnOffer(c);
   c.actions.push_back(action::Seal{offer.job.manifest, offer.manifest.image_digest, offer.manifest.image_bytes});
 }
 
@@ -315,8 +326,7 @@ void NoteVerified(Context& c) {
 
 void SendReady(Context& c) {
   c.state.ready = OpenReady{c.draw.nonce, c.now.ms};
-  c.actions.push_back(
-      action::Send{wire::Ready{c.state.session, c.state.ledger.job->n, c.state.offer->digest, c.draw.nonce}});
+  c.actions.push_back(action::Send{wire::Ready{c.state.session, OwnJob(c).n, OwnOffer(c).digest, c.draw.nonce}});
   c.state.ready_ms = NextReady(c);
   c.state.readies = std::min(c.state.readies + 1, kBackoffTriesMax);
 }
@@ -329,9 +339,9 @@ void ExaminePermit(Context& c) {
   }
   PermitContext context;
   context.device = c.state.device->id;
-  context.job = c.state.ledger.job->n;
+  context.job = OwnJob(c).n;
   context.verified = PhaseOf(c.state) == wire::Phase::kVerified;
-  context.manifest_digest = c.state.offer->digest;
+  context.manifest_digest = OwnOffer(c).digest;
   context.ready = c.state.ready;
   context.boot = &c.state.boot;
   const PermitOutcome outcome = CheckPermit(VerifyPermit(answer.permit, c.state.device->anchors), context, c.now.ms);
@@ -353,13 +363,13 @@ void ExaminePermit(Context& c) {
 void CommitPending(Context& c) {
   c.state.ready.reset();
   c.state.ready_ms = kNever;
-  c.actions.push_back(action::SetPending{c.state.ledger.job->n, c.state.offer->digest});
+  c.actions.push_back(action::SetPending{OwnJob(c).n, OwnOffer(c).digest});
 }
 
 // Told once: a flood of wrong permits must not wear out the flash. The genuine one may still come, so the nonce stays.
 void NoteWrongPermit(Context& c) {
   const Reason reason = c.as<event::PermitWrong>().reason;
-  if (c.state.ledger.job->reason == reason) return;
+  if (OwnJob(c).reason == reason) return;
   SetPhase(c, wire::Phase::kVerified, reason);
   Tell(c);
 }

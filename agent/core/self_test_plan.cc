@@ -49,7 +49,7 @@ void SelfTestPlan::Completed(Verdict verdict, std::string_view detail, std::uint
       if (now_ms - *no_link_since_ >= limits_.link_wait_ms) failed_ = TestsFailed{Reason::kNoLink, name};
       return;
     case Verdict::kUndecided:
-      if (now_ms - *undecided_since_ + undecided_ms_ >= limits_.patience_ms) {
+      if (now_ms - undecided_since_.value_or(now_ms) + undecided_ms_ >= limits_.patience_ms) {
         failed_ = TestsFailed{Reason::kPlatformUnreachable, name};
       }
       return;

@@ -24,7 +24,9 @@ Result<std::unique_ptr<RecordBootControl>> RecordBootControl::Open(const Config&
   BootFacts& facts = control->facts_;
   facts.record = state.record;
   facts.slot = hand_off.slot;
-  facts.mode = hand_off.mode;
+  // The hand-off is of the boot; an agent that is started again later finds in the record what was confirmed since.
+  const bool proven = state.record.confirmed == hand_off.slot && state.record.proven && !state.record.pending;
+  facts.mode = proven ? BootMode::kNormal : hand_off.mode;
   facts.cause = hand_off.cause;
   facts.running_security_version = hand_off.security_version;
   PAWL_ASSIGN(const VerifiedManifest manifest, ReadManifest(control->RunningSlot(), anchors));

@@ -99,6 +99,7 @@ TEST_F(BootControlTest, ConfirmingATrialMakesItTheModeNormal) {
   EXPECT_EQ(control->facts().mode, BootMode::kNormal);
   EXPECT_EQ(control->facts().record.confirmed, Slot::kA);
   EXPECT_TRUE(control->facts().record.proven);
+  EXPECT_EQ(Open()->facts().mode, BootMode::kNormal);  // of an agent that is started again, with the same hand-off
 }
 
 TEST_F(BootControlTest, AFailedTrialKeepsItsReasonAndTheTestsName) {

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxHeaders = 64;
 constexpr std::size_t kMaxHeaderBytes = 8192;
 constexpr long kMaxRedirects = 3;
-constexpr long kReceiveBytes = 128 * 1024;
+constexpr long kReceiveBytes = 128L * 1024;
 
 struct GlobalCurl {
   GlobalCurl() { curl_global_init(CURL_GLOBAL_DEFAULT); }

@@ -11,7 +11,7 @@
 namespace pawl::agent {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256UL * 1024;
 constexpr std::size_t kSliceBytes = 4 << 20;
 
 }  // namespace

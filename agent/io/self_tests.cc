@@ -75,7 +75,7 @@ TestOutcome TestImage(BootControl& boot, const KeyTable& anchors) {
   FileFlash& slot = boot.RunningSlot();
   const auto manifest = ReadManifest(slot, anchors);
   if (!manifest) return Failed(manifest.error());
-  std::vector<std::uint8_t> buffer(256 * 1024);
+  std::vector<std::uint8_t> buffer(256UL * 1024);
   crypto::Sha256 hash;
   const std::uint64_t total = manifest->get().image_bytes;
   for (std::uint64_t offset = 0; offset < total; offset += buffer.size()) {
