@@ -120,6 +120,7 @@ void Connectivity::OnDone(const HttpOutcome& outcome) {
   }
   detail_ =
       outcome.error ? std::string(outcome.error->detail.view()) : "HTTP status " + std::to_string(outcome.head.status);
+  if (const std::size_t nonce = detail_.find(nonce_); nonce != std::string::npos) detail_.erase(nonce, nonce_.size());
   AskNext();
 }
 

@@ -233,6 +233,21 @@ TEST_F(TlsTest, TheHostsNameIsChecked) {
   EXPECT_EQ(Get(platform_.Settings(), platform_.server, "localhost").error->reason, Reason::kTls);
 }
 
+TEST_F(TlsTest, WithoutSettingsNothingIsSent) {
+  TestServer server(platform_.server, "", [](const TestRequest&, TestServer::Reply&) {});
+  HttpClient http;
+  HttpRequest request;
+  request.url = server.Url("/");
+  request.allow_loopback = true;
+  SmallBody body;
+  http.Start(request, body);
+  std::vector<pollfd> none;
+  for (int i = 0; i < 500 && !body.done; ++i) http.Poll(none, 20);
+  ASSERT_TRUE(body.done);
+  EXPECT_EQ(body.outcome.error->reason, Reason::kTls);
+  EXPECT_TRUE(server.requests().empty());
+}
+
 TEST_F(TlsTest, ExpiryIsMeasuredByTheFloorWhateverTheClockSays) {
   TlsSettings settings = platform_.Settings();
   settings.clock = 0;  // never set

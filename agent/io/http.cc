@@ -124,6 +124,7 @@ std::size_t HttpClient::Transfer::OnBody(char* data, std::size_t size, std::size
 
 CURLcode HttpClient::Transfer::OnSslContext(CURL*, void* context, void* self) {
   const auto& transfer = *static_cast<Transfer*>(self);
+  if (!transfer.tls) return CURLE_SSL_CERTPROBLEM;  // not enrolled yet
   const Status configured = transfer.tls->Configure(static_cast<ssl_ctx_st*>(context));
   return configured ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
@@ -202,6 +203,11 @@ Error HttpClient::Transfer::ErrorOf(CURLcode code) const {
   if (refused_local) {
     told.reason = Reason::kInvalidArgument;
     told.detail.append("refused: a loopback or link-local address (allow_loopback)");
+    return told;
+  }
+  if (!tls) {
+    told.reason = Reason::kTls;
+    told.detail.append("no certificate yet; enrol the device first");
     return told;
   }
   switch (code) {

@@ -81,7 +81,7 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // For requests that start from now on.
+  // For requests that start from now on; without it every https request fails.
   void UseTls(std::shared_ptr<const Tls> tls);
   Id Start(const HttpRequest& request, HttpHandler& handler);
   void Cancel(Id id);  // no OnDone

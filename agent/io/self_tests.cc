@@ -208,9 +208,16 @@ std::optional<TestNext> SelfTestRunner::Work(std::uint64_t now_ms) {
   const bool again = outcome->verdict != Verdict::kPass && outcome->verdict != Verdict::kFail;
   not_before_ms_ = again ? now_ms + pause_ms_ : 0;
   wake_ms_ = not_before_ms_;
-  if (outcome->verdict == Verdict::kPass) Log("self-test: " + test.name + ": passed");
-  if (again && !outcome->detail.empty()) Log("self-test: " + test.name + ": " + outcome->detail);
+  Tell(test.name, *outcome);
   return std::nullopt;
+}
+
+void SelfTestRunner::Tell(const std::string& name, const TestOutcome& outcome) {
+  if (outcome.verdict == Verdict::kFail) return;  // told by who asked for the tests
+  std::string line = "self-test: " + name + ": " + (outcome.verdict == Verdict::kPass ? "passed" : "not yet");
+  if (!outcome.detail.empty()) line += ": " + outcome.detail;
+  if (line != told_) Log(line);
+  told_ = std::move(line);
 }
 
 void SelfTestRunner::Begin(const SelfTest& test, std::uint64_t now_ms) {

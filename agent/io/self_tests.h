@@ -64,6 +64,7 @@ class SelfTestRunner {
 
  private:
   struct Child;
+  void Tell(const std::string& name, const TestOutcome& outcome);
   void Begin(const SelfTest& test, std::uint64_t now_ms);
   std::optional<TestOutcome> Outcome(const SelfTest& test, std::uint64_t now_ms);
   std::optional<TestOutcome> ChildOutcome(std::uint64_t now_ms);
@@ -79,6 +80,7 @@ class SelfTestRunner {
   std::optional<SelfTestPlan> plan_;
   bool trial_ = false;
   std::optional<std::size_t> under_way_;
+  std::string told_;  // of a step that is not done yet: once, not at every try
   std::uint64_t wake_ms_ = 0;
   std::uint64_t not_before_ms_ = 0;  // a pause before the same step again
   std::unique_ptr<Child> child_;

@@ -29,7 +29,7 @@ TestOutcome TestAdc() {
     case Behaviour::kHangs:
       for (;;) ::pause();
     case Behaviour::kNeverConfirms:
-      return {Verdict::kAgain, "not ready yet"};
+      return {Verdict::kAgain, "the reference settles"};
     default:
       return {Verdict::kPass, {}};
   }
