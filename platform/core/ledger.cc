@@ -197,7 +197,7 @@ PermitDecision DecidePermit(const DeviceView& device, const JobView* job, const 
   } checks[] = {
       {ready.digest != job->manifest_digest, "the device staged another manifest than the job's"},
       {job->cancelling, "the job is being cancelled"},
-      {!facts.campaign_runs, "the campaign does not run"},
+      {!facts.campaign_runs, "the campaign is paused"},
       {told.owed.has_value(), "the device owes a rollback report"},
       {running == nullptr || running->mode != wire::Mode::kNormal, "the device's running image is not confirmed"},
       {!facts.class_fits, "the device says that it is of another class"},

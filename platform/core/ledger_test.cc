@@ -268,7 +268,7 @@ TEST_F(Permits, WaitAndSayWhy) {
   ExpectWait("the job is being cancelled");
   job.cancelling = false;
   facts.campaign_runs = false;
-  ExpectWait("the campaign does not run");
+  ExpectWait("the campaign is paused");
   facts.campaign_runs = true;
   device.told->owed = wire::Owed{};
   ExpectWait("the device owes a rollback report");

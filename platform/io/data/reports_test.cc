@@ -238,9 +238,9 @@ TEST_F(Channel, APausedCampaignGrantsNoPermitAndSaysSo) {
   for (int i = 0; i < 2; ++i) {
     const ReadyAnswer answer = device.Ready(1, 1);
     EXPECT_EQ(std::get<wire::PermitAnswer>(answer).wait_s, 30U);
-    EXPECT_EQ(std::get<wire::PermitAnswer>(answer).reason, "the campaign does not run");
+    EXPECT_EQ(std::get<wire::PermitAnswer>(answer).reason, "the campaign is paused");
   }
-  EXPECT_EQ(platform.JobOf("dev-1").waiting, "the campaign does not run");
+  EXPECT_EQ(platform.JobOf("dev-1").waiting, "the campaign is paused");
   EXPECT_EQ(platform.Events(EventKind::kPermitWaiting).size(), 1U);
   platform.Do([&](sql::Tx& tx) { return ResumeCampaign(tx, kOperator, campaign.id, ""); });
   EXPECT_TRUE(std::holds_alternative<PermitFacts>(device.Ready(1, 1)));

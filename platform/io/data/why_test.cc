@@ -56,7 +56,7 @@ TEST_F(WhyTest, FollowsADeviceThroughItsWholeUpdate) {
   ExpectVerdict("dev-1 has verified the image and has not asked for its permit yet");
   platform.Do([&](sql::Tx& tx) { return PauseCampaign(tx, kOperator, campaign.id, ""); });
   device.Ready(1, 1);
-  ExpectVerdict("the permit is not granted: the campaign does not run");
+  ExpectVerdict("the permit is not granted: the campaign is paused");
   platform.Do([&](sql::Tx& tx) { return ResumeCampaign(tx, kOperator, campaign.id, ""); });
   device.Ready(1, 1);
   ExpectVerdict("dev-1 has its permit and has not rebooted yet");
