@@ -112,7 +112,6 @@ std::vector<Scope> AllScopes() {
 }
 
 bool Allows(const Token& token, Scope scope) {
-  if (scope == Scope::kRead) return true;
   return std::ranges::any_of(token.scopes, [&](Scope has) { return has == scope || has == Scope::kAdmin; });
 }
 

@@ -21,7 +21,7 @@ struct Token {
   std::optional<std::int64_t> last_used_ms;  // to the minute
   std::string created_by;
 };
-// Any token may read; every other scope must be listed, or kAdmin.
+// The scope must be listed, or kAdmin: no scope contains another, but admin all.
 bool Allows(const Token& token, Scope scope);
 
 struct TokenSpec {

@@ -69,7 +69,7 @@ TEST(Tokens, EndByExpiryAndByRevocation) {
 TEST(Tokens, AllowTheirScopesAndAdminAll) {
   Token token;
   token.scopes = {Scope::kDevices};
-  EXPECT_TRUE(Allows(token, Scope::kRead));
+  EXPECT_FALSE(Allows(token, Scope::kRead));
   EXPECT_TRUE(Allows(token, Scope::kDevices));
   EXPECT_FALSE(Allows(token, Scope::kReleases));
   EXPECT_FALSE(Allows(token, Scope::kAdmin));

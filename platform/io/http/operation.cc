@@ -63,7 +63,7 @@ std::string_view RemedyFor(const Error& error, std::string_view path) {
 Response Run(Api& api, const Operation& operation, Request& request) {
   auto token = AuthenticateHeader(api, request.header("authorization"));
   if (!token) return Unauthenticated(api, request, token.error());
-  if (operation.scope && !HasScope(*token, *operation.scope)) {
+  if (operation.scope && !data::Allows(*token, *operation.scope)) {
     return ErrorResponse(ErrorOf(Reason::kForbidden,
                                  "this needs a token with the scope \"" + std::string(Text(*operation.scope)) + "\""));
   }
@@ -83,11 +83,6 @@ Response Run(Api& api, const Operation& operation, Request& request) {
 }
 
 }  // namespace
-
-bool HasScope(const data::Token& token, data::Scope scope) {
-  return std::ranges::any_of(token.scopes,
-                             [&](data::Scope held) { return held == scope || held == data::Scope::kAdmin; });
-}
 
 std::optional<Response> RefuseType(const Request& request, std::string_view type) {
   const std::string_view header = request.header("content-type");

@@ -35,8 +35,6 @@ struct Operation {
 };
 void AddOperation(Router& router, Api& api, Operation operation);
 
-// No scope contains another, but admin all.
-bool HasScope(const data::Token& token, data::Scope scope);
 // The token of the Authorization header. Errors: unauthenticated.
 Result<data::Token> AuthenticateHeader(Api& api, std::string_view authorization);
 

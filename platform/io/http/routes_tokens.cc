@@ -30,7 +30,7 @@ Result<data::TokenSpec> ParseSpec(const Call& call) {
 Result<Response> Create(Call& call) {
   PAWL_ASSIGN(const data::TokenSpec spec, ParseSpec(call));
   for (const data::Scope scope : spec.scopes) {
-    if (!HasScope(call.token, scope)) {
+    if (!data::Allows(call.token, scope)) {
       return Fail(Reason::kForbidden, "your token has not the scope \"" + std::string(Text(scope)) + "\" itself");
     }
   }
