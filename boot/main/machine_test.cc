@@ -264,7 +264,12 @@ class MachineTest : public ::testing::Test {
   std::optional<Event> NextEvent() {
     const auto line = machine->Line();
     if (!line) return std::nullopt;
-    const json::value value = json::parse(*line);
+    boost::system::error_code malformed;
+    const json::value value = json::parse(*line, malformed);
+    if (malformed) {
+      ADD_FAILURE() << "not an event: " << *line << "\n" << machine->Rest();
+      return std::nullopt;
+    }
     return Event{value.as_object()};
   }
   // The next event of this name. Anything else is passed over.

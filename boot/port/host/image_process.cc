@@ -9,12 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 #include "boot/port/host/device_dir.h"
@@ -25,21 +24,30 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kEndTimeout = std::chrono::seconds(10);
 constexpr int kPollMs = 5;
+constexpr std::size_t kMaxProcBytes = 1 << 20;
 
 // Every process that /proc lists, as this user may see it.
 std::vector<pid_t> AllProcesses() {
   std::vector<pid_t> all;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const std::string name = entry.path().filename().string();
+  for (std::filesystem::directory_iterator it("/proc", error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
     if (name.find_first_not_of("0123456789") == std::string::npos) all.push_back(std::atoi(name.c_str()));
   }
   return all;
 }
 
+// Empty for a process that is gone. Not by a stream: one throws when the process ends while it is read (ESRCH).
 std::string ReadProc(pid_t pid, const char* name) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::string text;
+  const OwnedFd file(::open(("/proc/" + std::to_string(pid) + "/" + name).c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> part{};
+  while (file.get() >= 0 && text.size() < kMaxProcBytes) {
+    const ssize_t got = ::read(file.get(), part.data(), part.size());
+    if (got <= 0) break;
+    text.append(part.data(), static_cast<std::size_t>(got));
+  }
+  return text;
 }
 
 // Field 4 of /proc/PID/stat; the name before it may hold anything but ends at the last ')'.
