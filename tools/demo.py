@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lab import scenarios  # noqa: E402
 from lab.lab import Lab  # noqa: E402
-from lab.process import LabError, wait_for  # noqa: E402
+from lab.process import LabError  # noqa: E402
 
 STORY = [
     ("a good update, 1.0.0 to 2.1.0, on every device", lambda lab, d, say: scenarios.good_update(lab, d, say)),

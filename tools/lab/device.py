@@ -1,6 +1,5 @@
 """A virtual device: a factory-made folder, and the machine that runs it."""
 import json
-import pathlib
 import signal
 import subprocess
 

@@ -1,13 +1,11 @@
 """The laboratory: one platform, some devices, the firmware that the build made."""
-import json
 import os
 import pathlib
-import shutil
 import sqlite3
 
 from .device import SLOT_BYTES, WATCHDOG_MS, Device
 from .platform import Platform
-from .process import LabError, wait_for
+from .process import LabError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,6 @@
 import json
 import os
 import pathlib
-import signal
 import ssl
 import subprocess
 import urllib.error
@@ -140,6 +139,3 @@ class Platform:
         except LabError:
             now = [(j["device"], j["state"], j.get("waiting"), j.get("reason")) for j in self.jobs(campaign)]
             raise LabError(f"after {deadline_s} s the jobs are not all in {states}: {now}") from None
-
-    def signal(self, number=signal.SIGTERM):
-        self.child.signal(number)
