@@ -199,10 +199,10 @@ class Running(PawldTest):
 
     def test_sighup_reloads_and_says_what_is_wrong(self):
         self.platform.start()
-        self.platform.signal(signal.SIGHUP)
+        self.platform.child.signal(signal.SIGHUP)
         wait_for("the reload", lambda: "reloaded log level" in self.log, 10)
         (self.platform.data / "pawld.toml").write_text("nonsense = 1\n")
-        self.platform.signal(signal.SIGHUP)
+        self.platform.child.signal(signal.SIGHUP)
         wait_for("the refusal", lambda: "not reloaded" in self.log and "nonsense" in self.log, 10)
         self.assertEqual(self.platform.api("GET", "/whoami")["name"], "admin")
 
