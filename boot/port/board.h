@@ -1,0 +1,69 @@
+// What a board provides: the one header that a new port implements (docs/porting.md). Bootloader (boot/port/bare) and
+// bare-metal firmware (firmware/bare) are written over it and know no board. Freestanding, no heap.
+//
+// Which board     is chosen at link time: each function stands in boot/port/<target>/.
+// Who calls what  each function says whether bootloader, firmware or both call it. All run on one core, interrupts off.
+// Errors          a driver that cannot go on in the bootloader ends in Crash; flash errors are returned
+// (slots/flash.h).
+#pragma once
+
+#include <optional>
+
+#include "slots/flash.h"
+#include "slots/handoff.h"
+
+namespace pawl::board {
+
+// Name for people and logs: "virt".
+std::string_view Name();
+
+// Both, first of all, once per start: clocks, console, flash, caches. The C runtime (stack, .data, .bss, constructors)
+// is already up: the port's own start code does that.
+void Start();
+
+// --- read-only memory ---
+
+// Both: the blobs of docs/spec/keys.md as they lie in memory that no program can write. Empty: there are none, or what
+// stands there is damaged; the bootloader then starts nothing.
+ByteView AnchorsInRom();
+ByteView IdentityInRom();
+
+// --- flash ---
+
+Flash& RecordFlash();         // both: two sectors, the boot record
+Flash& SlotFlash(Slot slot);  // both: the whole slot, trailer included
+// Bootloader: where the image of this slot is copied, verified and run: RAM of its own for each slot, large enough for
+// SlotImageBytesMax, and for what the image needs behind itself (.bss). Nothing but the running core writes there.
+MutableBytes ImageMemory(Slot slot);
+
+// --- reset and watchdog ---
+
+// Bootloader, once per start: why it started. A board without a register for it gives `other`.
+ResetCause TakeResetCause();
+// Bootloader: starts the watchdog with a window of WatchdogMs(). From then on nothing but a reset stops it.
+void ArmWatchdog();
+std::uint32_t WatchdogMs();
+// Firmware: starts the window again.
+void FeedWatchdog();
+// Both: a software reset, so that the next start's cause is `software`.
+[[noreturn]] void Reset();
+
+// --- hand-over ---
+
+// Bootloader: makes the image's bytes visible to instruction fetch, leaves `hand_off` for it, and jumps to its first
+// byte. Precondition: `image` lies in ImageMemory(hand_off.slot).
+[[noreturn]] void Jump(ByteView image, const HandOff& hand_off);
+// Firmware: what the bootloader left.
+HandOff TakeHandOff();
+
+// --- console ---
+
+// Both: the UART, blocking. Text for people and the frames of wire/serial share it.
+void Write(ByteView bytes);
+inline void Print(std::string_view text) { Write(AsBytes(text)); }
+// Firmware: the next byte that came in, if there is one. Never waits.
+std::optional<std::uint8_t> ReadByte();
+// Both: milliseconds since Start. Never goes back.
+std::uint64_t Milliseconds();
+
+}  // namespace pawl::board

@@ -1,0 +1,35 @@
+// Frames on a serial line that carries text for people too: 00 | COBS(payload, CRC-32 LE) | 00. Text never contains a
+// zero byte, so whatever stands between two frames is text. Freestanding, no heap.
+#pragma once
+
+#include "wire/serial/serial.h"
+
+namespace pawl::serial {
+
+inline constexpr std::size_t kMaxFrameBytes = kMaxPayloadBytes + 4 + kMaxPayloadBytes / 254 + 2 + 2;
+using Frame = BoundedVec<std::uint8_t, kMaxFrameBytes>;
+
+// Precondition: payload is at most kMaxPayloadBytes.
+Frame Pack(ByteView payload);
+
+// Takes bytes one by one. A damaged frame (CRC, COBS, too long) is dropped and counted: whoever waits asks again.
+class FrameReader {
+ public:
+  struct Text {  // a byte between frames
+    char c = 0;
+  };
+  struct Payload {   // a frame is complete
+    ByteView bytes;  // lifetime: until the next Take
+  };
+  using Got = std::variant<std::monostate, Text, Payload>;
+  Got Take(std::uint8_t byte);
+  std::uint64_t damaged() const { return damaged_; }
+
+ private:
+  bool in_frame_ = false;
+  std::size_t size_ = 0;  // of the frame so far; beyond the buffer: too long
+  std::array<std::uint8_t, kMaxFrameBytes> buffer_{};
+  std::uint64_t damaged_ = 0;
+};
+
+}  // namespace pawl::serial
