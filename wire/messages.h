@@ -138,7 +138,8 @@ struct Hello {
   std::uint64_t slot_bytes = 0;
   std::uint32_t watchdog_s = 0;
   std::vector<std::string> encodings;  // "raw", ...
-  std::vector<Attribute> attributes;   // site, gateway, zone, ...
+  std::vector<Attribute> attributes;   // site, zone, ...
+  std::string via;  // the gateway that speaks for the device, a name like a device id; empty: it speaks for itself
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 struct StateReport {

@@ -95,21 +95,23 @@ json::value Out(const State& state) {
 json::value Out(const Hello& hello) {
   json::object attributes;
   for (const Attribute& attribute : hello.attributes) attributes[attribute.name] = Str(attribute.value);
-  return {{"type", "hello"},
-          {"proto", hello.proto},
-          {"boot", Hex(hello.boot)},
-          {"nonce", Hex(hello.nonce)},
-          {"state", Out(hello.state)},
-          {"vendor", Hex(hello.vendor)},
-          {"class", Hex(hello.cls)},
-          {"board_revision", hello.board_revision},
-          {"agent", Str(hello.agent)},
-          {"keys", List(hello.keys, [](const KeyId& key) { return Hex(key); })},
-          {"floor", hello.floor},
-          {"slot_bytes", hello.slot_bytes},
-          {"watchdog_s", hello.watchdog_s},
-          {"encodings", List(hello.encodings, Str)},
-          {"attributes", std::move(attributes)}};
+  json::object out{{"type", "hello"},
+                   {"proto", hello.proto},
+                   {"boot", Hex(hello.boot)},
+                   {"nonce", Hex(hello.nonce)},
+                   {"state", Out(hello.state)},
+                   {"vendor", Hex(hello.vendor)},
+                   {"class", Hex(hello.cls)},
+                   {"board_revision", hello.board_revision},
+                   {"agent", Str(hello.agent)},
+                   {"keys", List(hello.keys, [](const KeyId& key) { return Hex(key); })},
+                   {"floor", hello.floor},
+                   {"slot_bytes", hello.slot_bytes},
+                   {"watchdog_s", hello.watchdog_s},
+                   {"encodings", List(hello.encodings, Str)},
+                   {"attributes", std::move(attributes)}};
+  if (!hello.via.empty()) out["via"] = Str(hello.via);
+  return out;
 }
 
 json::value Out(const StateReport& report) {
@@ -218,6 +220,15 @@ class Reader {
   std::string Text(std::string_view name, std::size_t max_bytes) {
     const json::value* value = Need(name);
     return value == nullptr ? std::string() : std::string(TextOf(name, *value, max_bytes));
+  }
+
+  // Absent or null: empty.
+  std::string MaybeId(std::string_view name) {
+    const json::value* value = Find(name);
+    if (value == nullptr || value->is_null()) return {};
+    const std::string_view id = TextOf(name, *value, kMaxIdBytes);
+    if (!IsDeviceId(id)) Wrong(name, "is not [a-z0-9][a-z0-9._-]{0,62}");
+    return std::string(id);
   }
 
   template <std::size_t N>
@@ -398,7 +409,8 @@ Hello InHello(Reader& in) {
           .slot_bytes = in.Number("slot_bytes"),
           .watchdog_s = in.U32("watchdog_s"),
           .encodings = in.Texts("encodings", kMaxEncodings, kMaxNameBytes),
-          .attributes = in.Attributes("attributes")};
+          .attributes = in.Attributes("attributes"),
+          .via = in.MaybeId("via")};
 }
 
 StateReport InStateReport(Reader& in) {

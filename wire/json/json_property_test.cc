@@ -77,6 +77,7 @@ Hello AnyHello() {
   hello.watchdog_s = U32();
   hello.encodings = ListOf(kMaxEncodings, [] { return Text(kMaxNameBytes); });
   const int attributes = *inRange(0, static_cast<int>(kMaxAttributes) + 1);
+  if (*arbitrary<bool>()) hello.via = "gw-" + std::to_string(*inRange(0, 1000));
   for (int i = 0; i < attributes; ++i) hello.attributes.push_back({"name" + std::to_string(i), Text(kMaxValueBytes)});
   return hello;
 }

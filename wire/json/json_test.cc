@@ -47,7 +47,7 @@ TEST(Json, AStateHasExactlyThisEncoding) {
   EXPECT_EQ(*back, Golden());
 }
 
-TEST(Json, AHelloHasExactlyThisEncoding) {
+Hello GoldenHello() {
   Hello hello;
   hello.boot = Filled<16>(0xb0);
   hello.nonce = Filled<16>(0xc0);
@@ -62,15 +62,56 @@ TEST(Json, AHelloHasExactlyThisEncoding) {
   hello.watchdog_s = 30;
   hello.encodings = {"raw"};
   hello.attributes = {{"site", "north"}};
+  return hello;
+}
+
+TEST(Json, AHelloHasExactlyThisEncoding) {
   const std::string text =
       R"({"type":"hello","proto":1,"boot":")" + Repeat("b0", 16) + R"(","nonce":")" + Repeat("c0", 16) +
       R"(","state":)" + GoldenStateText() + R"(,"vendor":")" + Repeat("01", 16) + R"(","class":")" + Repeat("02", 16) +
       R"(","board_revision":4,"agent":"0.1.0","keys":[")" + Repeat("3c", 8) +
       R"("],"floor":5,"slot_bytes":1048576,"watchdog_s":30,"encodings":["raw"],)" + R"("attributes":{"site":"north"}})";
-  EXPECT_EQ(Encode(Up(hello)), text);
+  EXPECT_EQ(Encode(Up(GoldenHello())), text);
   const auto back = DecodeUp(text);
   ASSERT_TRUE(back.has_value()) << back.error().detail.view();
+  EXPECT_EQ(*back, Up(GoldenHello()));
+}
+
+// The golden hello with one more member at its end.
+std::string HelloVia(std::string_view value) {
+  std::string text = Encode(Up(GoldenHello()));
+  text.pop_back();
+  return text.append(R"(,"via":)").append(value).append("}");
+}
+
+TEST(Json, AHelloThroughAGatewayNamesItLast) {
+  Hello hello = GoldenHello();
+  hello.via = "gw-7.north_1";
+  EXPECT_EQ(Encode(Up(hello)), HelloVia(R"("gw-7.north_1")"));
+  const auto back = DecodeUp(HelloVia(R"("gw-7.north_1")"));
+  ASSERT_TRUE(back.has_value()) << back.error().detail.view();
   EXPECT_EQ(*back, Up(hello));
+  EXPECT_EQ(*DecodeUp(HelloVia("null")), Up(GoldenHello()));
+}
+
+TEST(Json, AGatewayIsNamedByTheAlphabetOfDeviceIdsAlone) {
+  EXPECT_TRUE(DecodeUp(HelloVia("\"" + Repeat("g", 63) + "\"")).has_value());
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\"\"", "\"via\" is not [a-z0-9][a-z0-9._-]{0,62}"},
+      {"\"GW\"", "\"via\" is not [a-z0-9][a-z0-9._-]{0,62}"},
+      {"\"-gw\"", "\"via\" is not [a-z0-9][a-z0-9._-]{0,62}"},
+      {"\"gw/1\"", "\"via\" is not [a-z0-9][a-z0-9._-]{0,62}"},
+      {"\"gw\\n\"", "\"via\" is not [a-z0-9][a-z0-9._-]{0,62}"},
+      {"\"" + Repeat("g", 64) + "\"", "\"via\" is too long"},
+      {"7", "\"via\" is not a text"},
+      {"[\"gw\"]", "\"via\" is not a text"},
+  };
+  for (const auto& [value, detail] : cases) {
+    const auto message = DecodeUp(HelloVia(value));
+    ASSERT_FALSE(message.has_value()) << value;
+    EXPECT_EQ(message.error().reason, Reason::kMalformed) << value;
+    EXPECT_EQ(message.error().detail.view(), detail) << value;
+  }
 }
 
 TEST(Json, AWelcomeHasExactlyThisEncoding) {

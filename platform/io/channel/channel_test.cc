@@ -68,7 +68,8 @@ class Toy {
                       .slot_bytes = class_.slot_bytes,
                       .watchdog_s = class_.watchdog_s,
                       .encodings = {"raw"},
-                      .attributes = {}};
+                      .attributes = {},
+                      .via = {}};
     hello.boot.fill(0x01);
     hello.nonce = NextNonce();
     Send(hello);
