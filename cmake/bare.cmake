@@ -1,0 +1,47 @@
+# Builds for a board without operating system (PAWL_BOARD): its bootloader and its images, over boot/port/<board>.
+
+enable_language(ASM)
+
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -g1")
+set(CMAKE_C_FLAGS_RELEASE "-Os -g1")
+set(CMAKE_ASM_FLAGS_RELEASE "-g1")
+# An image runs in the RAM area of either slot, so what it shares with the bootloader is position-independent too.
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+add_compile_options(-fpie -fvisibility=hidden)
+add_compile_options(-ffunction-sections -fdata-sections -fno-common -fno-unwind-tables -fno-asynchronous-unwind-tables)
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
+                    $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti>
+                    $<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>
+                    $<$<COMPILE_LANGUAGE:CXX>:-fno-use-cxa-atexit>)
+# No path of the build machine in what is burnt into ROM; the same bytes wherever it is built.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_link_options(-nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--build-id=none)
+
+set(PAWL_PORT ${CMAKE_SOURCE_DIR}/boot/port/${PAWL_BOARD})
+
+# Links bin/NAME.elf by the board's linker script, and makes bin/NAME.bin of it: the bytes as they lie in memory.
+function(pawl_bare_link name script)
+  set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${PAWL_PORT}/${script})
+  target_link_options(${name} PRIVATE -T${PAWL_PORT}/${script} -Wl,-Map=$<TARGET_FILE_DIR:${name}>/${name}.map)
+  target_link_libraries(${name} PRIVATE gcc)
+  add_custom_command(TARGET ${name} POST_BUILD
+    COMMAND ${CMAKE_OBJCOPY} -O binary $<TARGET_FILE:${name}> $<TARGET_FILE_DIR:${name}>/${name}.bin)
+endfunction()
+
+# pawl_bootloader(NAME SOURCES a.S b.cc... LINKS c...): runs from the board's ROM, by its bootloader.ld.
+function(pawl_bootloader name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINKS})
+  pawl_bare_link(${name} bootloader.ld)
+endfunction()
+
+# pawl_image(NAME SOURCES a.cc... LINKS b...): what a slot holds. Runs wherever it lies: the board's image_start.S moves
+# its addresses. Its sources define PawlMain (boot/port/bare/runtime.h).
+function(pawl_image name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
+  add_executable(${name} ${PAWL_PORT}/image_start.S ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINKS} pawl_board pawl_bare)
+  target_link_options(${name} PRIVATE -pie -Wl,--no-dynamic-linker -Wl,-z,text -Wl,-z,norelro)
+  pawl_bare_link(${name} image.ld)
+endfunction()
