@@ -27,6 +27,7 @@ ALLOWED = {
     "slots/file": {"base", "slots"},
     "wire": {"base", "trust/manifest"},
     "wire/json": {"base", "wire", "trust/manifest"},
+    "wire/serial": {"base"},
     "boot/core": BOOT_CORE,
     "boot/port": BOOT_CORE | {"boot/core", "slots/file"},
     "boot/main": BOOT_CORE | {"boot/core", "boot/port", "slots/file", "trust/sign/names"},
@@ -43,7 +44,7 @@ ALLOWED = {
     "tests": None,  # anything
 }
 # Third-party headers stay out of the cores and of the freestanding parts.
-PURE = ("base", "trust/manifest", "trust/verify", "slots", "wire", "boot/core", "agent/core", "platform/core")
+PURE = ("base", "trust/manifest", "trust/verify", "slots", "wire", "wire/serial", "boot/core", "agent/core", "platform/core")
 STANDARD_IN_PURE = set(
     "algorithm array bit charconv chrono compare concepts cstddef cstdint cstring expected functional initializer_list "
     "iterator limits map numeric optional set span string string_view tuple type_traits utility variant vector".split())
