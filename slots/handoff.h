@@ -42,4 +42,11 @@ struct HandOff {
   std::uint32_t watchdog_ms = 0;       // the window that is armed now
 };
 
+// Format  "PMH1" | slot u8 | mode u8 | cause u8 | 0 | trial u32 | security version u32 | watchdog_ms u32, little
+// endian: a packet of the machine line, or bytes in memory that no reset clears.
+using HandOffPacket = std::array<std::uint8_t, 20>;
+HandOffPacket EncodeHandOff(const HandOff& hand_off);
+// Errors: malformed, unsupported version.
+Result<HandOff> DecodeHandOff(ByteView packet);
+
 }  // namespace pawl

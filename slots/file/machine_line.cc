@@ -13,7 +13,6 @@
 namespace pawl {
 namespace {
 
-constexpr std::string_view kHandOffMagic = "PMH1";
 constexpr std::string_view kRequestMagic = "PMC1";
 constexpr int kHandOffTimeoutMs = 5000;
 
@@ -44,33 +43,6 @@ Status SendPacket(int fd, ByteView packet) {
 }
 
 }  // namespace
-
-HandOffPacket EncodeHandOff(const HandOff& hand_off) {
-  HandOffPacket packet{};
-  const MutableBytes bytes(packet);
-  std::ranges::copy(kHandOffMagic, packet.begin());
-  packet[4] = static_cast<std::uint8_t>(hand_off.slot);
-  packet[5] = static_cast<std::uint8_t>(hand_off.mode);
-  packet[6] = static_cast<std::uint8_t>(hand_off.cause);
-  StoreLe(bytes.subspan(8, 4), hand_off.trial);
-  StoreLe(bytes.subspan(12, 4), hand_off.security_version);
-  StoreLe(bytes.subspan(16, 4), hand_off.watchdog_ms);
-  return packet;
-}
-
-Result<HandOff> DecodeHandOff(ByteView packet) {
-  PAWL_TRY(CheckMagic(packet, kHandOffMagic, sizeof(HandOffPacket)));
-  if (packet[4] > static_cast<std::uint8_t>(Slot::kB) || packet[5] > static_cast<std::uint8_t>(BootMode::kUnproven) ||
-      packet[6] > static_cast<std::uint8_t>(ResetCause::kOther) || packet[7] != 0) {
-    return Fail(Reason::kMalformed, "machine line: the hand-off has an unknown value");
-  }
-  return HandOff{.slot = static_cast<Slot>(packet[4]),
-                 .mode = static_cast<BootMode>(packet[5]),
-                 .cause = static_cast<ResetCause>(packet[6]),
-                 .trial = LoadLe<std::uint32_t>(packet.subspan(8, 4)),
-                 .security_version = LoadLe<std::uint32_t>(packet.subspan(12, 4)),
-                 .watchdog_ms = LoadLe<std::uint32_t>(packet.subspan(16, 4))};
-}
 
 RequestPacket EncodeRequest(MachineRequest request) {
   RequestPacket packet{};

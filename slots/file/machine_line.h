@@ -1,7 +1,7 @@
 // The line between a machine and the image that it runs: a SOCK_SEQPACKET socket pair, one packet a message. Linux.
 // It stands for registers: what the bootloader left in memory, the watchdog's feed register, the reset register.
 //
-// Format  machine -> image, once: "PMH1" | slot u8 | mode u8 | cause u8 | 0 | trial u32 | sv u32 | watchdog_ms u32
+// Format  machine -> image, once: the hand-off (slots/handoff.h)
 //         image -> machine:       "PMC1" | kind u32 (1 feed, 2 reset)            little endian, exact sizes
 #pragma once
 
@@ -18,12 +18,9 @@ inline constexpr const char* kDeviceDirVariable = "PAWL_DEVICE_DIR";
 
 enum class MachineRequest : std::uint8_t { kFeed = 1, kReset = 2 };
 
-using HandOffPacket = std::array<std::uint8_t, 20>;
 using RequestPacket = std::array<std::uint8_t, 8>;
-HandOffPacket EncodeHandOff(const HandOff& hand_off);
-// Errors of both: malformed, unsupported version.
-Result<HandOff> DecodeHandOff(ByteView packet);
 RequestPacket EncodeRequest(MachineRequest request);
+// Errors: malformed, unsupported version.
 Result<MachineRequest> DecodeRequest(ByteView packet);
 
 // A file descriptor that closes itself.
