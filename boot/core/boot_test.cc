@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "boot/core/recheck.h"
 #include "slots/fake_flash.h"
 #include "trust/verify/test_signer.h"
 
@@ -83,6 +84,10 @@ class BootTest : public ::testing::Test {
   Booted Run(ResetCause cause = ResetCause::kPower) {
     RecordStore store(record);
     return Boot(store, slots, rom, cause, kWatchdogMs);
+  }
+  std::uint32_t LookAgain(const Booted& boot) {
+    RecordStore store(record);
+    return Recheck(store, slots, rom, boot);
   }
   void Store(const BootRecord& next) {
     RecordStore store(record);
@@ -260,6 +265,42 @@ TEST_F(BootTest, WithNoSlotThatVerifiesThereIsNothingToRun) {
   const auto before = record.bytes_now();
   EXPECT_TRUE(Run().settled.decision.recovery());
   EXPECT_EQ(record.bytes_now(), before);  // once
+}
+
+// C4: the second look shares nothing with the first but its choice.
+TEST_F(BootTest, TheSecondLookFindsWhatTheFirstOneMissed) {
+  Install(Slot::kA, 0xAA, 1);
+  const Booted boot = Run();
+  ASSERT_TRUE(boot.image.has_value());
+  const Rom genuine = rom;
+  EXPECT_EQ(LookAgain(boot), kMayRun);
+  EXPECT_NE(LookAgain(Booted{}), kMayRun);
+
+  auto& memory = const_cast<std::uint8_t&>(boot.image->image()[100]);
+  memory ^= 1;
+  EXPECT_NE(LookAgain(boot), kMayRun) << "an altered image";
+  memory ^= 1;
+  rom.anchors.keys.clear();
+  EXPECT_NE(LookAgain(boot), kMayRun) << "no key";
+  rom = genuine;
+  rom.identity.cls = Uuid{7};
+  EXPECT_NE(LookAgain(boot), kMayRun) << "another class";
+  rom = genuine;
+  BootRecord raised;
+  raised.floor = 3;
+  Store(raised);
+  EXPECT_NE(LookAgain(boot), kMayRun) << "a floor that the first look did not see";
+  raised.floor = 2;
+  Store(raised);
+  EXPECT_EQ(LookAgain(boot), kMayRun);
+
+  const Bytes image(5000, 0xAA);
+  Install(Slot::kA, image, ManifestOf(image, 2));
+  EXPECT_NE(LookAgain(boot), kMayRun) << "another manifest of the same image";
+  Install(Slot::kA, image, ManifestOf(image, 1), kStranger);
+  EXPECT_NE(LookAgain(boot), kMayRun) << "a signature that does not hold";
+  Install(Slot::kA, 0xAA, 1);
+  EXPECT_EQ(LookAgain(boot), kMayRun);
 }
 
 TEST_F(BootTest, IfTheAttemptCannotBeCountedTheConfirmedSlotRuns) {
