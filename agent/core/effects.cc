@@ -107,6 +107,7 @@ wire::Hello HelloOf(const Context& c) {
   hello.watchdog_s = device.watchdog_s;
   hello.encodings = {"raw"};
   hello.attributes = device.attributes;
+  hello.via = device.via;
   return hello;
 }
 

@@ -33,6 +33,7 @@ struct Device {
   wire::BootId boot{};                      // random, per boot
   std::string agent;                        // its version
   std::vector<wire::Attribute> attributes;  // site, gateway, zone, ...
+  std::string via;                          // the gateway that speaks for it; empty: it speaks for itself
 };
 
 enum class Activity : std::uint8_t {

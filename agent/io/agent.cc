@@ -1,15 +1,12 @@
 #include "agent/io/agent.h"
 
 #include <signal.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "agent/core/snapshot.h"
 #include "agent/io/build_time.h"
 #include "agent/io/log.h"
-#include "agent/io/system.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "wire/json/json.h"
@@ -22,15 +19,6 @@ constexpr std::uint64_t kLookEnrolledMs = 5000;
 constexpr std::uint64_t kPollMaxMs = 1000;
 constexpr std::size_t kMaxInbox = 256;  // of messages; what the machine itself brings about is bounded by it
 
-OwnedFd OpenSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  return OwnedFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
 std::string_view PhaseText(const State& state, Outcome& outcome) {
   if (!state.ledger.job) return "";
   outcome = OutcomeOf(*state.ledger.job, state.boot);
@@ -41,45 +29,36 @@ std::string_view PhaseText(const State& state, Outcome& outcome) {
 
 // --- set-up ---
 
-Agent::Agent(Setup setup) : setup_(std::move(setup)), signals_(OpenSignals()) { ::signal(SIGPIPE, SIG_IGN); }
+Agent::Agent(Config config) : config_(std::move(config)), signals_(OpenStopSignals()) { ::signal(SIGPIPE, SIG_IGN); }
 
 Agent::~Agent() = default;
 
-Result<std::unique_ptr<Agent>> Agent::Open(Setup setup) {
-  std::unique_ptr<Agent> agent(new Agent(std::move(setup)));
-  PAWL_TRY(agent->Load());
+Result<std::unique_ptr<Agent>> Agent::Open(Config config, MakeHardware make) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(config)));
+  PAWL_TRY(agent->Load(std::move(make)));
   return agent;
 }
 
-Status Agent::Load() {
-  const Config& config = setup_.config;
-  if (config.mqtt_url.empty()) return Fail(Reason::kInvalidArgument, "agent.toml: mqtt_url is missing");
-  PAWL_ASSIGN(anchors_, LoadAnchors(config));
-  PAWL_ASSIGN(rom_, LoadRomIdentity(config));
-  PAWL_ASSIGN(boot_, RecordBootControl::Open(config, setup_.board->hand_off(), anchors_));
-  PAWL_ASSIGN(ledger_file_, CellFile::Open(config.InData("ledger.bin"), kLedgerKind));
-  PAWL_ASSIGN(journal_file_, CellFile::Open(config.InData("journal.bin"), kJournalKind));
+Status Agent::Load(MakeHardware make) {
+  if (config_.mqtt_url.empty()) return Fail(Reason::kInvalidArgument, "agent.toml: mqtt_url is missing");
+  PAWL_ASSIGN(anchors_, LoadAnchors(config_));
+  PAWL_ASSIGN(rom_, LoadRomIdentity(config_));
+  PAWL_ASSIGN(hardware_, make(config_, anchors_, http_));
+  PAWL_ASSIGN(ledger_file_, CellFile::Open(config_.InData("ledger.bin"), kLedgerKind));
+  PAWL_ASSIGN(journal_file_, CellFile::Open(config_.InData("journal.bin"), kJournalKind));
 
   device_.anchors = anchors_;
   device_.identity = rom_;
-  device_.slot_bytes = boot_->RunningSlot().bytes();
-  device_.watchdog_s = setup_.board->hand_off().watchdog_ms / 1000;
+  device_.slot_bytes = hardware_->slot_bytes();
+  device_.watchdog_s = hardware_->watchdog_ms() / 1000;
   device_.build_time = kBuildTime;
   FillRandom(device_.boot);
   device_.agent = kVersion;
-  device_.attributes = config.attributes;
+  device_.attributes = config_.attributes;
+  device_.via = config_.via;
 
-  Downloader::Options options;
-  options.allow_loopback = config.allow_loopback;
-  options.bind_address = config.bind_address;
-  options.rate_max = config.download_rate_max;
-  options.rate_min = config.download_rate_min;
-  options.deadline_ms = std::uint64_t{config.download_deadline_s} * 1000;
-  options.leaves_path = config.InData("leaves.bin");
-  options.backoff.cap_ms = std::min<std::uint64_t>(options.backoff.cap_ms, std::uint64_t{config.backoff_max_s} * 1000);
-  downloader_ = std::make_unique<Downloader>(http_, *journal_file_, options);
-  tests_ = std::make_unique<SelfTestRunner>(http_, config, *setup_.board);
-  renewal_ = std::make_unique<Renewal>(http_, config);
+  downloader_ = std::make_unique<Downloader>(http_, *journal_file_, DownloadOptions());
+  renewal_ = std::make_unique<Renewal>(http_, config_);
 
   std::optional<Ledger> ledger;
   if (ledger_file_->newest()) {
@@ -89,8 +68,20 @@ Status Agent::Load() {
   }
   wire::Journal journal{};
   FillRandom(journal);
-  state_ = Begin(device_, boot_->facts(), ledger, journal);
+  state_ = Begin(device_, hardware_->boot().facts(), ledger, journal);
   return {};
+}
+
+Downloader::Options Agent::DownloadOptions() const {
+  Downloader::Options options;
+  options.allow_loopback = config_.allow_loopback;
+  options.bind_address = config_.bind_address;
+  options.rate_max = config_.download_rate_max;
+  options.rate_min = config_.download_rate_min;
+  options.deadline_ms = std::uint64_t{config_.download_deadline_s} * 1000;
+  options.leaves_path = config_.InData("leaves.bin");
+  options.backoff.cap_ms = std::min<std::uint64_t>(options.backoff.cap_ms, std::uint64_t{config_.backoff_max_s} * 1000);
+  return options;
 }
 
 // The platform can only be spoken to with a certificate; until then the device runs on without it.
@@ -100,8 +91,8 @@ bool Agent::Enrolled() {
   if (enrolled_ms_ != 0 && now_ms - enrolled_ms_ < kLookEnrolledMs) return false;
   const bool first = enrolled_ms_ == 0;
   enrolled_ms_ = now_ms;
-  auto identity = LoadIdentity(setup_.config);
-  auto cas = LoadPinnedCas(setup_.config, anchors_);
+  auto identity = LoadIdentity(config_);
+  auto cas = LoadPinnedCas(config_, anchors_);
   if (!identity || !cas) {
     if (first) LogError("identity", identity ? cas.error() : identity.error());
     return false;
@@ -117,10 +108,10 @@ void Agent::Connect() {
   device_.time_max = cas_->not_after;
   RefreshTls();
   MqttLink::Options options;
-  options.broker = ParseEndpoint(setup_.config.mqtt_url, "mqtts", 8883).value_or(HostPort{});  // LoadConfig checked it
+  options.broker = ParseEndpoint(config_.mqtt_url, "mqtts", 8883).value_or(HostPort{});  // LoadConfig checked it
   options.device = device_.id;
-  options.bind_address = setup_.config.bind_address;
-  options.backoff.cap_ms = std::uint64_t{setup_.config.backoff_max_s} * 1000;
+  options.bind_address = config_.bind_address;
+  options.backoff.cap_ms = std::uint64_t{config_.backoff_max_s} * 1000;
   MqttLink::Callbacks callbacks;
   callbacks.up = [this] {
     downloader_->LinkBack();
@@ -146,13 +137,14 @@ void Agent::RefreshTls() {
 
 // --- the loop ---
 
-void Agent::Run() {
-  const BootFacts& boot = boot_->facts();
+Agent::End Agent::Run() {
+  const BootFacts& boot = hardware_->boot().facts();
   Log("agent: slot=" + std::string(Text(boot.slot)) + " mode=" + std::string(Text(boot.mode)) +
       " cause=" + std::string(Text(boot.cause)) + " version=" + std::string(ToText(boot.running.version).view()));
   Note(event::Started{});
-  while (!stop_) Turn();
-  Log("agent: stopped");
+  while (!stop_ && !hardware_->gone()) Turn();
+  Log(stop_ ? "agent: stopped" : "agent: the child is gone");
+  return stop_ ? End::kStopped : End::kGone;
 }
 
 void Agent::Turn() {
@@ -168,7 +160,7 @@ void Agent::Turn() {
 
 void Agent::Wait() {
   std::vector<pollfd> fds{{signals_.get(), POLLIN, 0}};
-  tests_->AddTo(fds);
+  hardware_->AddTo(fds);
   if (mqtt_) mqtt_->AddTo(fds);
   const std::uint64_t now_ms = MonotonicMs();
   const std::uint64_t next_ms = inbox_.empty() ? NextMs() : 0;
@@ -179,29 +171,26 @@ void Agent::Wait() {
 }
 
 std::uint64_t Agent::NextMs() const {
-  if (downloader_->busy() || sealer_.running()) return 0;
-  std::uint64_t next_ms = std::min({Deadline(state_), downloader_->next_ms(), tests_->next_ms()});
+  if (downloader_->busy()) return 0;
+  std::uint64_t next_ms = std::min({Deadline(state_), downloader_->next_ms(), hardware_->NextMs()});
   if (mqtt_) next_ms = std::min(next_ms, mqtt_->NextAt());
-  const std::uint32_t window_ms = setup_.board->hand_off().watchdog_ms;
+  const std::uint32_t window_ms = hardware_->watchdog_ms();
   if (window_ms != 0) next_ms = std::min(next_ms, fed_ms_ + window_ms / 4);
   return next_ms;
 }
 
 // During a trial only the self-test runner feeds; before a reboot nobody does, so that one that hangs is forced.
 void Agent::FeedWatchdog(std::uint64_t now_ms) {
-  const std::uint32_t window_ms = setup_.board->hand_off().watchdog_ms;
+  const std::uint32_t window_ms = hardware_->watchdog_ms();
   if (state_.boot.mode == BootMode::kTrial || state_.activity == Activity::kRebooting) return;
   if (window_ms == 0 || now_ms - fed_ms_ < window_ms / 4) return;
   fed_ms_ = now_ms;
-  if (const Status fed = setup_.board->Feed(); !fed) LogError("watchdog", fed.error());
+  if (const Status fed = hardware_->Feed(); !fed) LogError("watchdog", fed.error());
 }
 
 void Agent::WorkParts(std::uint64_t now_ms) {
   WorkDownload(now_ms);
-  if (const auto sealed = sealer_.running() ? sealer_.Work() : std::nullopt) {
-    *sealed ? Note(event::Sealed{}) : Note(event::SealFailed{sealed->error()});
-  }
-  WorkSelfTests(now_ms);
+  for (Happening& what : hardware_->Work(now_ms)) Note(std::move(what));
   WorkRenewal(now_ms);
 }
 
@@ -224,21 +213,9 @@ void Agent::WorkDownload(std::uint64_t now_ms) {
   Note(event::Progress{downloader_->staged_bytes()});
 }
 
-void Agent::WorkSelfTests(std::uint64_t now_ms) {
-  const auto ended = tests_->Work(now_ms);
-  if (!ended) return;
-  if (const auto* failed = std::get_if<TestsFailed>(&*ended)) {
-    Log("self-test: failed: " + std::string(Text(failed->reason)) + ": " + failed->detail);
-    Note(event::TestFailed{failed->reason, failed->detail});
-  } else {
-    Log("self-test: all passed");
-    Note(event::TestsPassed{});
-  }
-}
-
 void Agent::WorkRenewal(std::uint64_t now_ms) {
   if (!identity_ || !renewal_->Work(*identity_, DeviceTime(state_, Now()), now_ms)) return;
-  auto identity = LoadIdentity(setup_.config);
+  auto identity = LoadIdentity(config_);
   if (!identity) {
     LogError("identity", identity.error());
     return;
@@ -310,7 +287,7 @@ bool Agent::Do(const action::PersistLedger& persist) {
 }
 
 bool Agent::Do(const action::Fetch& fetch) {
-  const auto slot = boot_->StagingSlot();
+  const auto slot = hardware_->boot().StagingSlot();
   const Status started =
       slot ? downloader_->Start(fetch, **slot, MonotonicMs()) : Status(std::unexpected(slot.error()));
   if (!started) Note(event::FetchFailed{started.error()});
@@ -319,14 +296,12 @@ bool Agent::Do(const action::Fetch& fetch) {
 
 bool Agent::Do(const action::StopFetch&) {
   downloader_->Stop();
-  sealer_.Stop();
+  hardware_->StopSealing();
   return true;
 }
 
 bool Agent::Do(const action::Seal& seal) {
-  const auto slot = boot_->StagingSlot();
-  const Status started = slot ? sealer_.Start(**slot, anchors_, seal.envelope, seal.image_digest, seal.image_bytes)
-                              : Status(std::unexpected(slot.error()));
+  const Status started = hardware_->StartSealing(seal);
   if (!started) Note(event::SealFailed{started.error()});
   return started.has_value();
 }
@@ -334,7 +309,7 @@ bool Agent::Do(const action::Seal& seal) {
 bool Agent::BootResult(std::string_view what, const Status& done) {
   if (done) {
     Log("boot record: " + std::string(what));
-    Note(event::BootChanged{boot_->facts()});
+    Note(event::BootChanged{hardware_->boot().facts()});
   } else {
     LogError("boot record: " + std::string(what), done.error());
     Note(event::BootRefused{done.error()});
@@ -343,38 +318,28 @@ bool Agent::BootResult(std::string_view what, const Status& done) {
 }
 
 bool Agent::Do(const action::SetPending& pending) {
-  return BootResult("pending", boot_->SetPending(pending.job, pending.digest));
+  return BootResult("pending", hardware_->boot().SetPending(pending.job, pending.digest));
 }
-bool Agent::Do(const action::Confirm&) { return BootResult("confirmed", boot_->Confirm()); }
+bool Agent::Do(const action::Confirm&) { return BootResult("confirmed", hardware_->boot().Confirm()); }
 bool Agent::Do(const action::SettleRollback& settle) {
-  return BootResult("rollback settled", boot_->SettleRollback(settle.trial, settle.job));
+  return BootResult("rollback settled", hardware_->boot().SettleRollback(settle.trial, settle.job));
 }
 bool Agent::Do(const action::SettleEmergency& settle) {
-  return BootResult("emergency settled", boot_->SettleEmergency(settle.count));
+  return BootResult("emergency settled", hardware_->boot().SettleEmergency(settle.count));
 }
-bool Agent::Do(const action::RaiseFloor& raise) { return BootResult("floor raised", boot_->RaiseFloor(raise.value)); }
+bool Agent::Do(const action::RaiseFloor& raise) {
+  return BootResult("floor raised", hardware_->boot().RaiseFloor(raise.value));
+}
 
 // A reboot follows either way: without its reason the bootloader counts an attempt.
 bool Agent::Do(const action::FailTrial& fail) {
-  if (const Status failed = boot_->FailTrial(fail.reason, fail.detail); !failed)
+  if (const Status failed = hardware_->boot().FailTrial(fail.reason, fail.detail); !failed)
     LogError("boot record", failed.error());
   return true;
 }
 
 bool Agent::Do(const action::RunSelfTests&) {
-  const Config& config = setup_.config;
-  TestLimits limits;
-  limits.patience_ms = std::uint64_t{config.patience_s} * 1000;
-  limits.link_wait_ms = std::uint64_t{config.link_wait_s} * 1000;
-  if (state_.boot.mode == BootMode::kTrial) {
-    limits.budget_ms = std::uint64_t{state_.boot.running.trial_budget_s} * 1000;
-    limits.link_wait_ms = std::min(limits.link_wait_ms, *limits.budget_ms / 3);
-  }
-  std::vector<SelfTest> tests = setup_.peripherals;
-  for (SelfTest& test : BuiltInTests(*boot_, config, anchors_)) tests.push_back(std::move(test));
-  tests.push_back(ConnectivityTest());
-  for (SelfTest& test : ExecutableTests(config)) tests.push_back(std::move(test));
-  tests_->Start(std::move(tests), limits, MonotonicMs());
+  hardware_->StartTests();
   return true;
 }
 
@@ -385,7 +350,7 @@ bool Agent::Do(const action::Disconnect&) {
 
 bool Agent::Do(const action::Reboot&) {
   Log("agent: rebooting");
-  if (const Status reset = setup_.board->Reset(); !reset) LogError("reboot", reset.error());
+  if (const Status reset = hardware_->Reset(); !reset) LogError("reboot", reset.error());
   return true;
 }
 

@@ -11,38 +11,36 @@
 #include <vector>
 
 #include "agent/core/machine.h"
-#include "agent/io/board.h"
-#include "agent/io/boot_control.h"
 #include "agent/io/config.h"
 #include "agent/io/downloader.h"
 #include "agent/io/enrol.h"
 #include "agent/io/files.h"
+#include "agent/io/hardware.h"
 #include "agent/io/http.h"
 #include "agent/io/mqtt.h"
-#include "agent/io/sealer.h"
-#include "agent/io/self_tests.h"
+#include "agent/io/system.h"
 
 namespace pawl::agent {
 
 class Agent {
  public:
-  struct Setup {
-    Config config;
-    std::unique_ptr<Board> board;
-    std::vector<SelfTest> peripherals;  // of this firmware, run before the standard tests
-  };
   // Reads ROM, boot record, ledger. Errors: those of the parts, each naming its file.
-  static Result<std::unique_ptr<Agent>> Open(Setup setup);
+  static Result<std::unique_ptr<Agent>> Open(Config config, MakeHardware make);
   ~Agent();
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Until SIGTERM or SIGINT. Waits for the device to be enrolled first.
-  void Run();
+  enum class End : std::uint8_t {
+    kStopped,  // SIGTERM or SIGINT
+    kGone,     // the hardware is: another agent may be opened once it answers
+  };
+  // Waits for the device to be enrolled first.
+  End Run();
 
  private:
-  explicit Agent(Setup setup);
-  Status Load();
+  explicit Agent(Config config);
+  Status Load(MakeHardware make);
+  Downloader::Options DownloadOptions() const;
   Status LoadCas();
   bool Enrolled();
   void Connect();
@@ -54,7 +52,6 @@ class Agent {
   void FeedWatchdog(std::uint64_t now_ms);
   void WorkParts(std::uint64_t now_ms);
   void WorkDownload(std::uint64_t now_ms);
-  void WorkSelfTests(std::uint64_t now_ms);
   void WorkRenewal(std::uint64_t now_ms);
   std::uint64_t NextMs() const;
 
@@ -82,11 +79,10 @@ class Agent {
   bool Do(const action::Reboot& reboot);
   bool BootResult(std::string_view what, const Status& done);
 
-  Setup setup_;
+  Config config_;
   KeyTable anchors_;
   RomIdentity rom_;
   Device device_;
-  std::unique_ptr<BootControl> boot_;
   std::unique_ptr<CellFile> ledger_file_;
   std::unique_ptr<CellFile> journal_file_;
   std::optional<PinnedCas> cas_;
@@ -94,9 +90,8 @@ class Agent {
   std::shared_ptr<const Tls> tls_;
 
   HttpClient http_;
+  std::unique_ptr<Hardware> hardware_;
   std::unique_ptr<Downloader> downloader_;
-  Sealer sealer_;
-  std::unique_ptr<SelfTestRunner> tests_;
   std::unique_ptr<Renewal> renewal_;
   std::unique_ptr<MqttLink> mqtt_;  // none until enrolled
 

@@ -29,9 +29,8 @@ class BootControl {
   virtual Status SettleEmergency(std::uint16_t count) = 0;                          // F5
   virtual Status RaiseFloor(std::uint32_t value) = 0;                               // F6
 
-  // The slot that may be written now. Errors: transition not allowed. Lifetime: this object's.
+  // Where the next image is staged, if that is allowed now. Errors: transition not allowed. Lifetime: this object's.
   virtual Result<FileFlash*> StagingSlot() = 0;
-  virtual FileFlash& RunningSlot() = 0;
 };
 
 class RecordBootControl final : public BootControl {
@@ -49,7 +48,7 @@ class RecordBootControl final : public BootControl {
   Status SettleEmergency(std::uint16_t count) override;
   Status RaiseFloor(std::uint32_t value) override;
   Result<FileFlash*> StagingSlot() override;
-  FileFlash& RunningSlot() override { return *slots_[static_cast<std::size_t>(facts_.slot)]; }
+  FileFlash& RunningSlot() { return *slots_[static_cast<std::size_t>(facts_.slot)]; }
 
  private:
   RecordBootControl() = default;

@@ -37,6 +37,11 @@ struct Config {
   std::string watchdog_device;              // e.g. /dev/watchdog; empty: none, or the machine's
   std::vector<std::string> reboot_command;  // default: /sbin/reboot
 
+  // A child behind a serial line; its boot record, slots, watchdog and reset are its own.
+  std::string serial;  // /dev/ttyUSB0, or unix:/path; empty: the machine that the agent runs on
+  std::uint32_t serial_baud = 115200;
+  std::string via;  // the name under which this gateway speaks for the child
+
   std::string InData(std::string_view name) const { return data + "/" + std::string(name); }
 };
 

@@ -34,13 +34,13 @@ TestOutcome Failed(const Error& error) {
 
 // --- built-in tests ---
 
-TestOutcome TestFlash(BootControl& boot) {
+TestOutcome TestFlash(RecordBootControl& boot) {
   std::array<std::uint8_t, 4096> block{};
   if (const Status read = boot.RunningSlot().Read(0, block); !read) return Failed(read.error());
   return {};
 }
 
-TestOutcome TestRecord(BootControl& boot) {
+TestOutcome TestRecord(RecordBootControl& boot) {
   const BootRecord& record = boot.facts().record;
   const auto again = DecodeRecord(EncodeRecord(record));
   if (!again || *again != record) return {Verdict::kFail, "the boot record does not read back"};
@@ -71,7 +71,7 @@ TestOutcome TestRam() {
   return {};
 }
 
-TestOutcome TestImage(BootControl& boot, const KeyTable& anchors) {
+TestOutcome TestImage(RecordBootControl& boot, const KeyTable& anchors) {
   FileFlash& slot = boot.RunningSlot();
   const auto manifest = ReadManifest(slot, anchors);
   if (!manifest) return Failed(manifest.error());
@@ -119,7 +119,7 @@ SelfTest BuiltIn(std::string name, std::function<TestOutcome()> run) {
 
 }  // namespace
 
-std::vector<SelfTest> BuiltInTests(BootControl& boot, const Config& config, const KeyTable& anchors) {
+std::vector<SelfTest> BuiltInTests(RecordBootControl& boot, const Config& config, const KeyTable& anchors) {
   std::vector<SelfTest> tests;
   tests.push_back(BuiltIn("peripheral:flash", [&boot] { return TestFlash(boot); }));
   tests.push_back(BuiltIn("peripheral:record", [&boot] { return TestRecord(boot); }));

@@ -36,7 +36,7 @@ struct SelfTest {
 };
 
 // Flash, record, data partition, RAM, the running image's digest. Lifetime: keeps all three.
-std::vector<SelfTest> BuiltInTests(BootControl& boot, const Config& config, const KeyTable& anchors);
+std::vector<SelfTest> BuiltInTests(RecordBootControl& boot, const Config& config, const KeyTable& anchors);
 SelfTest ConnectivityTest();
 // data/selftest.d, sorted.
 std::vector<SelfTest> ExecutableTests(const Config& config);

@@ -1,6 +1,8 @@
 #include "agent/io/system.h"
 
+#include <signal.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <time.h>
 
 #include "base/assert.h"
@@ -35,6 +37,15 @@ Draw DrawRandom() {
   std::copy_n(bytes.begin(), draw.nonce.size(), draw.nonce.begin());
   draw.jitter = LoadLe<std::uint64_t>(ByteView(bytes).subspan(16));
   return draw;
+}
+
+OwnedFd OpenStopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return OwnedFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 }  // namespace pawl::agent

@@ -3,6 +3,7 @@
 
 #include "agent/core/time.h"
 #include "base/bytes.h"
+#include "slots/file/machine_line.h"
 
 namespace pawl::agent {
 
@@ -12,5 +13,8 @@ TimePoint Now();
 
 void FillRandom(MutableBytes to);  // cryptographic; a failure ends the program
 Draw DrawRandom();
+
+// Readable from the first SIGTERM or SIGINT on; they no longer end the program by themselves.
+OwnedFd OpenStopSignals();
 
 }  // namespace pawl::agent

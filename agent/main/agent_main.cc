@@ -8,6 +8,7 @@
 
 #include "agent/io/agent.h"
 #include "agent/io/enrol.h"
+#include "agent/io/local_hardware.h"
 #include "agent/io/log.h"
 #include "agent/io/status.h"
 #include "base/version.h"
@@ -128,10 +129,7 @@ int RunAgent(const Options& options) {
   if (!config) return Failed("run", config.error());
   auto board = OpenBoard(*config);
   if (!board) return Failed("run", board.error());
-  Agent::Setup setup;
-  setup.config = *config;
-  setup.board = std::move(*board);
-  auto agent = Agent::Open(std::move(setup));
+  auto agent = Agent::Open(*config, OnThisMachine(std::move(*board), {}));
   if (!agent) return Failed("run", agent.error());
   (*agent)->Run();
   return 0;

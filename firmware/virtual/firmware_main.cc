@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "agent/io/agent.h"
+#include "agent/io/local_hardware.h"
 #include "agent/io/log.h"
 
 namespace pawl::agent {
@@ -39,12 +40,12 @@ Result<std::unique_ptr<Agent>> Start() {
   PAWL_ASSIGN(MachineLine line, MachineLine::FromEnvironment());
   const char* folder = std::getenv(kDeviceDirVariable);
   if (folder == nullptr) return Fail(Reason::kNotFound, "PAWL_DEVICE_DIR is not set: not started by pawl-machine");
-  Agent::Setup setup;
-  PAWL_ASSIGN(setup.config, LoadConfig(folder));
-  if (kBehaviour == Behaviour::kNetworkBroken) setup.config.bind_address = kAbsentAddress;
-  setup.board = std::make_unique<MachineBoard>(std::move(line));
-  setup.peripherals.push_back({.name = "peripheral:adc", .run = TestAdc, .executable = {}});
-  return Agent::Open(std::move(setup));
+  PAWL_ASSIGN(Config config, LoadConfig(folder));
+  if (kBehaviour == Behaviour::kNetworkBroken) config.bind_address = kAbsentAddress;
+  std::vector<SelfTest> peripherals;
+  peripherals.push_back({.name = "peripheral:adc", .run = TestAdc, .executable = {}});
+  auto board = std::make_unique<MachineBoard>(std::move(line));
+  return Agent::Open(std::move(config), OnThisMachine(std::move(board), std::move(peripherals)));
 }
 
 }  // namespace
