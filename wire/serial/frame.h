@@ -17,6 +17,7 @@ using Frame = BoundedVec<std::uint8_t, kMaxFrameBytes>;
 
 // Precondition: payload is at most kMaxPayloadBytes.
 Frame Pack(ByteView payload);
+inline Frame Pack(const Payload& payload) { return Pack(ByteView(payload)); }
 
 // Takes bytes one by one. A damaged frame (CRC, COBS, too long) is dropped and counted: whoever waits asks again.
 //
