@@ -47,6 +47,8 @@ std::uint32_t WatchdogMs();
 void FeedWatchdog();
 // Both: a software reset, so that the next start's cause is `software`.
 [[noreturn]] void Reset();
+// Both: for a bug, or a driver that cannot go on. Prints `what` and resets, so that the next start's cause is `other`.
+[[noreturn]] void Crash(std::string_view what);
 
 // --- hand-over ---
 

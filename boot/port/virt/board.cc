@@ -1,0 +1,50 @@
+#include "boot/port/virt/nor.h"
+#include "boot/port/virt/parts.h"
+
+namespace pawl::board {
+namespace {
+
+constexpr std::uint32_t kNorReadArray = 0x00ff00ff;
+
+constinit NorFlash g_record(kNorBase + kRecordOffset, kRecordBytes);
+constinit NorFlash g_slot_a(kNorBase + kSlotAOffset, kSlotBytes);
+constinit NorFlash g_slot_b(kNorBase + kSlotBOffset, kSlotBytes);
+
+// Caches are off; what may be stale is what the core fetched ahead.
+void ForgetFetched() { asm volatile("dsb\n mcr p15, 0, %0, c7, c5, 0\n dsb\n isb" ::"r"(0) : "memory"); }
+
+}  // namespace
+
+std::string_view Name() { return "virt"; }
+
+void Start() {
+  StartConsole();
+  StartWatchdog();
+  Register(kNorBase) = kNorReadArray;  // whatever command the last program left
+}
+
+Flash& RecordFlash() { return g_record; }
+Flash& SlotFlash(Slot slot) { return slot == Slot::kA ? g_slot_a : g_slot_b; }
+
+MutableBytes ImageMemory(Slot slot) {
+  const std::uint32_t address = slot == Slot::kA ? kImageMemoryA : kImageMemoryB;
+  return {reinterpret_cast<std::uint8_t*>(address), kImageMemoryBytes};
+}
+
+void Jump(ByteView image, const HandOff& hand_off) {
+  const HandOffPacket packet = EncodeHandOff(hand_off);
+  std::ranges::copy(packet, reinterpret_cast<std::uint8_t*>(kHandOff));
+  ForgetFetched();
+  const auto entry = reinterpret_cast<std::uint32_t>(image.data());  // even: ARM code
+  asm volatile("mov r0, %1\n bx %0" ::"r"(entry), "r"(kHandOff) : "r0", "memory");
+  __builtin_unreachable();
+}
+
+HandOff TakeHandOff() {
+  const Result<HandOff> hand_off =
+      DecodeHandOff({reinterpret_cast<const std::uint8_t*>(kHandOff), sizeof(HandOffPacket)});
+  if (!hand_off) Crash(hand_off.error().detail);
+  return *hand_off;
+}
+
+}  // namespace pawl::board
