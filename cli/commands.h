@@ -96,6 +96,7 @@ struct DeviceFilter {
   std::string device_class;
   std::vector<std::string> attributes;  // name=value
   std::string id_glob;
+  std::string via;
   std::size_t limit = 0;
 };
 Done ClaimDevice(Session& session, const ClaimOptions& options);
@@ -112,7 +113,7 @@ struct NewCampaignOptions {
   std::string release;
   std::vector<std::string> devices;
   bool all = false;
-  std::string filter;  // class=NAME,attribute.KEY=VALUE,id=GLOB
+  std::string filter;  // class=NAME,attribute.KEY=VALUE,id=GLOB,via=GATEWAY
   bool watch = false;
 };
 struct JobFilter {

@@ -11,7 +11,7 @@ namespace json = boost::json;
 
 namespace {
 
-// class=NAME,attribute.KEY=VALUE,id=GLOB
+// class=NAME,attribute.KEY=VALUE,id=GLOB,via=GATEWAY
 Outcome<json::object> ParseFilter(const std::string& text) {
   json::object filter;
   json::object attributes;
@@ -23,10 +23,11 @@ Outcome<json::object> ParseFilter(const std::string& text) {
     const bool fresh = name.starts_with("attribute.") ? attributes.emplace(name.substr(10), value).second
                        : name == "class"              ? filter.emplace("class", value).second
                        : name == "id"                 ? filter.emplace("id_glob", value).second
+                       : name == "via"                ? filter.emplace("via", value).second
                                                       : false;
     if (!fresh) {
       return Fail(Exit::kUsage, "the filter's part \"" + name + "\" is unknown or given twice",
-                  "allowed are class=NAME, attribute.KEY=VALUE and id=GLOB");
+                  "allowed are class=NAME, attribute.KEY=VALUE, id=GLOB and via=GATEWAY");
     }
     begin = end + 1;
   }
@@ -53,6 +54,7 @@ std::string TargetsText(const json::value& targets) {
       At(filter, "class").is_string() ? "devices of class " + Show(filter, "class") : "devices of the class";
   if (At(filter, "attributes").is_object()) text += ", " + AttributesText(At(filter, "attributes"));
   if (At(filter, "id_glob").is_string()) text += ", id " + Show(filter, "id_glob");
+  if (At(filter, "via").is_string()) text += ", via " + Show(filter, "via");
   return text;
 }
 

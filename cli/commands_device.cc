@@ -43,6 +43,7 @@ std::string DeviceFacts(const Terminal& terminal, const json::value& device) {
   facts.Add("floor", Show(device, "floor"));
   facts.Add("attributes", AttributesText(At(device, "attributes")));
   facts.Add("agent", Show(device, "agent"));
+  if (At(device, "via").is_string()) facts.Add("via", "the gateway " + Show(device, "via"));
   const json::value& expires = At(device, "certificate_expires");
   facts.Add("certificate", expires.is_null() ? "none yet" : "expires " + When(terminal, expires));
   facts.Add("pins", Join(At(device, "pins")), Colour::kDim);
@@ -71,7 +72,7 @@ Done ClaimDevice(Session& session, const ClaimOptions& options) {
 
 Done ListDevices(Session& session, const DeviceFilter& filter) {
   Query query(Path("devices"));
-  query.Add("state", filter.state).Add("class", filter.device_class).Add("id", filter.id_glob);
+  query.Add("state", filter.state).Add("class", filter.device_class).Add("id", filter.id_glob).Add("via", filter.via);
   for (const std::string& text : filter.attributes) {
     CLI_ASSIGN(const auto pair, SplitPair(text, "the attribute"));
     query.Add("attribute", pair.first + ":" + pair.second);
@@ -83,13 +84,14 @@ Done ListDevices(Session& session, const DeviceFilter& filter) {
             {Show(device, "class")},
             StateCell(device),
             {Show(device, "connected")},
+            {Show(device, "via")},
             {Running(device, "version")},
             {JobInShort(device)},
             {When(session.terminal, At(device, "last_seen"))},
             {Show(health, "text"), IsTrue(health, "ok") ? Colour::kPlain : Colour::kBad}};
   };
   return EmitList(session, answer,
-                  {{"DEVICE"}, {"CLASS"}, {"STATE"}, {"ONLINE"}, {"RUNS"}, {"JOB"}, {"SEEN"}, {"HEALTH"}}, row,
+                  {{"DEVICE"}, {"CLASS"}, {"STATE"}, {"ONLINE"}, {"VIA"}, {"RUNS"}, {"JOB"}, {"SEEN"}, {"HEALTH"}}, row,
                   "no devices");
 }
 

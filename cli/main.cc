@@ -307,6 +307,7 @@ class CommandLine {
     list->add_option("--attribute", devices_.attributes, "Only with this attribute; may be repeated.")
         ->type_name("NAME=VALUE");
     list->add_option("--id", devices_.id_glob, "Only with an id like this; * and ? match.")->type_name("GLOB");
+    list->add_option("--via", devices_.via, "Only those that this gateway speaks for.")->type_name("GATEWAY");
     AddLimit(list, limit_);
   }
 
@@ -325,7 +326,9 @@ class CommandLine {
     create->add_option("--name", new_campaign_.name, "Its name, for people.")->required()->type_name("TEXT");
     create->add_option("--release", new_campaign_.release, "The release's id.")->required()->type_name("RELEASE");
     create->add_option("--device", new_campaign_.devices, "A device; may be repeated.")->type_name("DEVICE");
-    create->add_option("--filter", new_campaign_.filter, "class=NAME,attribute.KEY=VALUE,id=GLOB; all parts must hold.")
+    create
+        ->add_option("--filter", new_campaign_.filter,
+                     "class=NAME,attribute.KEY=VALUE,id=GLOB,via=GATEWAY; all parts must hold.")
         ->type_name("FILTER");
     create->add_flag("--all", new_campaign_.all, "Every device of the release's class.");
     create->add_flag("--watch", new_campaign_.watch, "Watch it until it ends.");

@@ -48,7 +48,7 @@ COMMANDS = [
     ("release envelope r4n6v8s2 --out {dir}/e", ["getReleaseEnvelope"]),
     ("device claim dev-0001 --class virtual-1 --board-revision 2 --attribute site=berlin --attribute zone=1 --out {dir}/c", ["createDevice"]),
     ("device claim dev-0001 --again --out {dir}/c", ["reclaimDevice"]),
-    ("device list --state active --class virtual-1 --attribute site=berlin --attribute zone=a:b --id dev-*", ["listDevices"]),
+    ("device list --state active --class virtual-1 --attribute site=berlin --attribute zone=a:b --id dev-* --via gw-7", ["listDevices"]),
     ("device show dev-0001", ["getDevice"]),
     ("device suspend dev-0001 --reason moved", ["suspendDevice"]),
     ("device activate dev-0001", ["activateDevice"]),
@@ -191,8 +191,8 @@ class Requests(Case):
                                               "max_trial_budget_s": 60, "patience_s": 20, "min_board_revision": 1, "max_board_revision": 9})
         self.pawl("release", "create", "--class", "c", "--version", "1.0.0", "--artifact", DIGEST)
         self.assertEqual(self.last().json(), {"class": "c", "artifact": DIGEST, "version": "1.0.0"})
-        self.pawl("campaign", "create", "--name", "n", "--release", "r", "--filter", "attribute.site=a,id=dev-?")
-        self.assertEqual(self.last().json()["targets"], {"filter": {"attributes": {"site": "a"}, "id_glob": "dev-?"}})
+        self.pawl("campaign", "create", "--name", "n", "--release", "r", "--filter", "attribute.site=a,id=dev-?,via=gw-7")
+        self.assertEqual(self.last().json()["targets"], {"filter": {"attributes": {"site": "a"}, "id_glob": "dev-?", "via": "gw-7"}})
         self.pawl("campaign", "create", "--name", "n", "--release", "r", "--all")
         self.assertEqual(self.last().json()["targets"], {"filter": {}})
         self.pawl("device", "suspend", "d", "--reason", "why \"not\"")
@@ -420,6 +420,24 @@ class Downloads(Case):
     def test_binary_goes_to_a_pipe(self):
         done = subprocess.run([PROGRAM, "class", "anchors", "c", "--out", "-"], capture_output=True, env=self.env, timeout=DEADLINE_S, check=True)
         self.assertEqual(done.stdout, FIRMWARE)
+
+
+class Gateways(Case):
+    def test_a_device_behind_a_gateway_is_shown_with_it(self):
+        device = {**SPEC.example("getDevice", 200), "via": "gw-7"}
+        self.platform.queue("getDevice", device, {**device, "via": None})
+        self.assertRegex(self.pawl("device", "show", "d").stdout, r"(?m)^via +the gateway gw-7$")
+        self.assertNotIn("gateway", self.pawl("device", "show", "d").stdout)
+        self.platform.queue("listDevices", {"items": [device, {**device, "id": "dev-0002", "via": None}], "next": None})
+        head, behind, direct = self.pawl("device", "list").stdout.splitlines()
+        self.assertIn("VIA", head)
+        self.assertIn("  gw-7  ", behind)
+        self.assertNotIn("gw-7", direct)
+
+    def test_a_campaigns_filter_names_the_gateway(self):
+        campaign = {**SPEC.example("getCampaign", 200), "targets": {"filter": {"via": "gw-7"}}}
+        self.platform.queue("getCampaign", campaign)
+        self.assertIn("devices of the class, via gw-7", self.pawl("campaign", "show", "c").stdout)
 
 
 class HostileText(Case):

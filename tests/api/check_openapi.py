@@ -332,9 +332,9 @@ class Walk:
         call("reclaimDevice", 404, "check-none")
         found = self.pages("listDevices", limit=2, query=f"&class={self.name}&attribute=site:check&attribute=tag:{self.tag}&state=claimed&id=check-*-%3F")
         self.c.expect("listDevices", [d["id"] for d in found] == self.devices, f"found {[d['id'] for d in found]}")
-        for query in ("attribute=site:other&class=" + self.name, "id=check-nothing", f"class={self.name}&state=active", "class=check-none"):
+        for query in ("attribute=site:other&class=" + self.name, "id=check-nothing", f"class={self.name}&state=active", "class=check-none", "via=check-none"):
             self.c.expect("listDevices", call("listDevices", 200, query=query).json()["items"] == [], f"finds something by {query}")
-        for query in ("state=happy", "class=UPPER", "attribute=site", "id=%2F"):
+        for query in ("state=happy", "class=UPPER", "attribute=site", "id=%2F", "via=", "via=UPPER"):
             call("listDevices", 400, query=query)
         for name in ("getDevice", "whyDevice", "listDeviceJobs"):
             call(name, 200, self.devices[0])
@@ -449,7 +449,7 @@ class Walk:
         call("createCampaign", 409, body=self.new_campaign(filter={"class": self.name + "-other"}))
         call("createCampaign", 409, body=self.new_campaign(filter={"id_glob": "check-nothing-*", "attributes": {"site": "check"}}))
         for targets in ({}, {"devices": []}, {"devices": [one, one]}, {"devices": ["UPPER"]}, {"devices": [one], "filter": {}}, {"filter": {"colour": "red"}},
-                        {"filter": []}, {"filter": {"id_glob": "/"}}, {"all": True}):
+                        {"filter": []}, {"filter": {"id_glob": "/"}}, {"filter": {"via": "UPPER"}}, {"all": True}):
             call("createCampaign", 400, body=self.new_campaign(**targets), fits=False)
         call("getCampaign", 200, self.campaign)
         call("getCampaign", 404, "none")

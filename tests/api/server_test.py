@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import ssl
 import sys
 import tempfile
@@ -345,6 +346,13 @@ class Things(ServerTest):
             self.assertEqual("d-1" in ids, found, query)
         self.call("GET", "/devices?state=gone", expect=400)
         self.call("GET", "/devices?attribute=site", expect=400)
+        self.assertIsNone(made["device"]["via"])
+        with sqlite3.connect(self.platform.data / "pawl.db", timeout=10) as database:  # as a hello through a gateway would
+            database.execute("UPDATE devices SET via = 'gw-7' WHERE id = 'd-1'")
+        database.close()
+        behind = self.call("GET", "/devices?via=gw-7").json["items"]
+        self.assertEqual([(d["id"], d["via"]) for d in behind], [("d-1", "gw-7")])
+        self.call("GET", "/devices?via=GW%207", expect=400)
         again = self.call("POST", "/devices/d-1/claim", expect=201).json
         self.assertNotEqual(again["claim"]["token"], made["claim"]["token"])
         self.assertIn("enrol", self.call("GET", "/devices/d-1/why").json["verdict"])
@@ -378,6 +386,8 @@ class Things(ServerTest):
         by_filter = {"filter": {"class": "api-1", "attributes": {"site": "rome"}, "id_glob": "f-*"}}
         filtered = self.call("POST", "/campaigns", {**base, "targets": by_filter}, expect=201).json
         self.assertEqual((filtered["targets"], filtered["counts"]["queued"]), (by_filter, 1))
+        self.call("POST", "/campaigns", {**base, "targets": {"filter": {"via": "gw-none"}}}, expect=409)
+        self.call("POST", "/campaigns", {**base, "targets": {"filter": {"via": "GW 7"}}}, expect=400)
         path = f"/campaigns/{made['id']}"
         self.assertEqual(self.call("GET", path).json, made)
         self.assertIn(made["id"], [c["id"] for c in self.call("GET", "/campaigns").json["items"]])

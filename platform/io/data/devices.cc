@@ -53,7 +53,7 @@ constexpr ActionRow kActionRows[] = {
 constexpr std::string_view kColumns =
     "SELECT d.id, d.class, d.state, d.state_reason, d.board_revision, d.attributes, d.connected, d.last_seen_ms, "
     "d.created_ms, d.pin, d.next_pin, d.certificate_expires_ms, d.claim_expires_ms, d.told, d.agent, d.floor, "
-    "d.slot_bytes, d.watchdog_s, d.encodings, d.keys FROM devices d";
+    "d.slot_bytes, d.watchdog_s, d.encodings, d.keys, d.via FROM devices d";
 
 Device ToDevice(const sql::Row& row) {
   Device device;
@@ -77,6 +77,7 @@ Device ToDevice(const sql::Row& row) {
   device.watchdog_s = row.U32(17);
   device.encodings = DecodeTexts(row.Text(18));
   device.keys = Split<8>(row.Bytes(19));
+  device.via = row.String(20);
   return device;
 }
 
@@ -128,6 +129,10 @@ std::string WhereOf(const DeviceFilter& filter, std::string& globbed, std::vecto
   if (!filter.class_name.empty()) {
     where += " AND d.class = ?";
     args.emplace_back(filter.class_name);
+  }
+  if (!filter.via.empty()) {
+    where += " AND d.via = ?";
+    args.emplace_back(filter.via);
   }
   for (const wire::Attribute& attribute : filter.attributes) {
     where += " AND EXISTS (SELECT 1 FROM device_attributes t WHERE t.device = d.id AND t.name = ? AND t.value = ?)";

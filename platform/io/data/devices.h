@@ -40,6 +40,7 @@ struct Device {
   std::uint32_t watchdog_s = 0;
   std::vector<std::string> encodings;
   std::vector<KeyId> keys;
+  std::string via;  // the gateway that speaks for it; empty: it speaks for itself
 };
 
 struct DeviceSpec {
@@ -68,6 +69,7 @@ struct DeviceFilter {
   std::string class_name = {};                   // empty: any
   std::vector<wire::Attribute> attributes = {};  // all must match
   std::string id_glob = {};                      // * and ?; empty: any
+  std::string via = {};                          // behind this gateway; empty: any
 };
 Result<Page<Device>> ListDevices(sql::Tx& tx, const DeviceFilter& filter, const PageRequest& page);
 // Only the ids, all of them, sorted; without those that are quarantined or decommissioned.

@@ -59,6 +59,7 @@ std::string EncodeFilter(const DeviceFilter& filter) {
   if (!filter.class_name.empty()) object["class"] = filter.class_name;
   if (!filter.attributes.empty()) object["attributes"] = ToObject(filter.attributes);
   if (!filter.id_glob.empty()) object["id_glob"] = filter.id_glob;
+  if (!filter.via.empty()) object["via"] = filter.via;
   return json::serialize(object);
 }
 

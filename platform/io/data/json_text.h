@@ -21,7 +21,8 @@ std::string EncodeTexts(const std::vector<std::string>& texts);
 std::vector<std::string> DecodeTexts(std::string_view json);
 std::string EncodeAttributes(const std::vector<wire::Attribute>& attributes);
 std::vector<wire::Attribute> DecodeAttributes(std::string_view json);
-// {"class": "...", "attributes": {...}, "id_glob": "..."}, as the API shows it; what is not given is left out.
+// {"class": "...", "attributes": {...}, "id_glob": "...", "via": "..."}, as the API shows it; what is not given is left
+// out.
 std::string EncodeFilter(const DeviceFilter& filter);
 std::string EncodeSteps(const std::vector<wire::Step>& steps);
 std::vector<wire::Step> DecodeSteps(std::string_view json);

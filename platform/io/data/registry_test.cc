@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "platform/io/data/json_text.h"
 #include "platform/io/data/test_platform.h"
 
 namespace pawl::data {
@@ -303,6 +304,10 @@ TEST_F(Registry, DevicesAreFoundByStateClassAttributeAndGlob) {
   EXPECT_EQ(find({.id_glob = "gate_?"}), "gate_1 ");
   EXPECT_EQ(find({.id_glob = "_ev-1"}), "");  // not a wildcard of ours
   EXPECT_EQ(find({.id_glob = "%"}), "");
+  platform.Do([](sql::Tx& tx) { return tx.Execute("UPDATE devices SET via = 'gw-7' WHERE id = 'dev-1'"); });
+  EXPECT_EQ(find({.via = "gw-7"}), "dev-1 ");
+  EXPECT_EQ(find({.via = "gw"}), "");
+  EXPECT_EQ(EncodeFilter({.via = "gw-7"}), R"({"via":"gw-7"})");
   Change(DeviceAction::kSuspend, "dev-2").value();
   EXPECT_EQ(find({.state = DeviceState::kSuspended}), "dev-2 ");
 }

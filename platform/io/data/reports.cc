@@ -31,12 +31,13 @@ struct Sender {
   std::uint32_t floor = 0;
   std::string operator_attributes;
   std::string told_attributes;
+  std::string via;
 };
 
 Result<std::optional<Sender>> FindSender(sql::Tx& tx, std::string_view id) {
   return tx.One(
       "SELECT id, state, pin IS NOT NULL, connected, session, boots, nonces, highest_n, told, told_vendor, told_class, "
-      "board_revision, floor, operator_attributes, told_attributes FROM devices WHERE id = ?",
+      "board_revision, floor, operator_attributes, told_attributes, via FROM devices WHERE id = ?",
       {id}, [](const sql::Row& row) {
         Sender sender;
         sender.id = row.String(0);
@@ -54,6 +55,7 @@ Result<std::optional<Sender>> FindSender(sql::Tx& tx, std::string_view id) {
         sender.floor = row.U32(12);
         sender.operator_attributes = row.String(13);
         sender.told_attributes = row.String(14);
+        sender.via = row.String(15);
         return sender;
       });
 }
@@ -76,6 +78,18 @@ wire::Session NewSession() {
   return LoadBe<std::uint64_t>(bytes) | 1;  // never 0
 }
 
+// A hello without it takes it away: the device speaks for itself again.
+Status StoreVia(sql::Tx& tx, const Sender& sender, const std::string& via) {
+  if (via == sender.via) return {};
+  PAWL_TRY(tx.Execute("UPDATE devices SET via = ? WHERE id = ?", {via, sender.id}));
+  const std::string how = via.empty() ? "for itself" : "through the gateway " + via;
+  PAWL_TRY(Emit(tx, {.kind = EventKind::kDeviceVia,
+                     .text = sender.id + " speaks " + how + " now",
+                     .device = sender.id,
+                     .data = JsonObject({{"via", via}, {"before", sender.via}})}));
+  return {};
+}
+
 Status StoreHello(sql::Tx& tx, const Sender& sender, const wire::Hello& hello) {
   PAWL_TRY(tx.Execute(
       "UPDATE devices SET session = ?, boots = ?, nonces = ?, told_vendor = ?, told_class = ?, board_revision = ?, "
@@ -83,6 +97,7 @@ Status StoreHello(sql::Tx& tx, const Sender& sender, const wire::Hello& hello) {
       {static_cast<std::int64_t>(sender.view.session), Join(sender.view.boots), Join(sender.view.nonces), hello.vendor,
        hello.cls, hello.board_revision, hello.agent, hello.floor, hello.slot_bytes, hello.watchdog_s,
        EncodeTexts(hello.encodings), Join(hello.keys), sender.id}));
+  PAWL_TRY(StoreVia(tx, sender, hello.via));
   const std::string told = EncodeAttributes(hello.attributes);
   if (told == sender.told_attributes) return {};
   PAWL_TRY(tx.Execute("UPDATE devices SET told_attributes = ? WHERE id = ?", {told, sender.id}));

@@ -55,6 +55,27 @@ TEST_F(Channel, AHelloIsWelcomedStoredAndAcknowledged) {
   EXPECT_EQ(platform.Events(EventKind::kDeviceConnected).size(), 1U);
 }
 
+TEST_F(Channel, EachHelloSaysThroughWhichGatewayTheDeviceSpeaks) {
+  const auto hello_via = [&](const std::string& via) {
+    wire::Hello hello = device.last_hello;
+    RandomBytes(hello.nonce);
+    hello.via = via;
+    device.Send(hello);
+    return platform.DeviceOf("dev-1").via;
+  };
+  device.Hello();
+  EXPECT_EQ(platform.DeviceOf("dev-1").via, "");
+  EXPECT_TRUE(platform.Events(EventKind::kDeviceVia).empty());
+  EXPECT_EQ(hello_via("gw-7"), "gw-7");
+  EXPECT_EQ(hello_via("gw-7"), "gw-7");
+  EXPECT_EQ(hello_via(""), "");
+  const auto events = platform.Events(EventKind::kDeviceVia);
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].text, "dev-1 speaks through the gateway gw-7 now");
+  EXPECT_EQ(events[1].text, "dev-1 speaks for itself now");
+  EXPECT_EQ(events[1].data, R"({"via":"","before":"gw-7"})");
+}
+
 TEST_F(Channel, TheOperatorsAttributesWinOverTheDevices) {
   platform.Do([](sql::Tx& tx) {
     return CreateDevice(tx, kOperator, {"dev-2", "virtual-1", 0, {{"site", "south"}, {"owner", "x"}}});

@@ -90,6 +90,13 @@ void TellJob(Story& story, const Device& device, const Job& job) {
   TellTrial(story, device, job);
 }
 
+// What to look at besides, when a device that a gateway speaks for is offline.
+std::string AboutGateway(const Device& device) {
+  if (device.connected || device.via.empty()) return {};
+  return " It speaks through the gateway " + device.via + ": check that this one runs, its agent for " + device.id +
+         ", and the line between them.";
+}
+
 }  // namespace
 
 Result<Why> WhyNotUpdated(sql::Tx& tx, std::string_view id) {
@@ -106,7 +113,9 @@ Result<Why> WhyNotUpdated(sql::Tx& tx, std::string_view id) {
   }
   story.Step(newest.has_value(), "it has a job", "nobody has given " + device.id + " a job",
              "Create a campaign for it.");
-  return std::move(story).End(device.id + " is up to date: it runs " + Running(device));
+  Why why = std::move(story).End(device.id + " is up to date: it runs " + Running(device));
+  if (!why.remedy.empty()) why.remedy += AboutGateway(device);
+  return why;
 }
 
 Health HealthOf(const Device& device) {
@@ -117,7 +126,9 @@ Health HealthOf(const Device& device) {
     return {false, "its bootloader had to act: " + std::string(Text(device.told->emergency->reason))};
   }
   if (!RunsConfirmed(device)) return {false, "runs " + Running(device)};
-  if (!device.connected) return {false, "not connected"};
+  if (!device.connected) {
+    return {false, device.via.empty() ? "not connected" : "not connected; speaks through " + device.via};
+  }
   return {true, "runs " + Running(device)};
 }
 

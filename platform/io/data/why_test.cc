@@ -89,6 +89,24 @@ TEST_F(WhyTest, NamesTheStateThatHoldsADeviceBack) {
   EXPECT_EQ(ReasonOf(platform.Write([](sql::Tx& tx) { return WhyNotUpdated(tx, "nobody"); })), Reason::kNotFound);
 }
 
+TEST_F(WhyTest, AnOfflineDeviceBehindAGatewayPointsAtTheGateway) {
+  platform.MakeActive("dev-1");
+  FakeDevice device(platform, "dev-1");
+  device.Hello();
+  wire::Hello through = device.last_hello;
+  RandomBytes(through.nonce);
+  through.via = "gw-7";
+  device.Send(through);
+  EXPECT_EQ(Ask().remedy.find("gw-7"), std::string::npos);  // online: no cause to look there
+  device.Disconnect();
+  ExpectVerdict("dev-1 is not connected");
+  EXPECT_EQ(
+      Ask().remedy,
+      "Check its network and its agent. It speaks through the gateway gw-7: check that this one runs, its agent for "
+      "dev-1, and the line between them.");
+  EXPECT_EQ(HealthOf(platform.DeviceOf("dev-1")).text, "not connected; speaks through gw-7");
+}
+
 TEST_F(WhyTest, AClaimOfSuccessWithoutProofIsToldAsSuch) {
   platform.MakeActive("dev-1");
   FakeDevice device(platform, "dev-1");

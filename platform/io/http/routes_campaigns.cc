@@ -25,6 +25,7 @@ Result<data::DeviceFilter> ParseFilter(const json::object& object) {
   data::DeviceFilter filter;
   PAWL_ASSIGN(filter.class_name, members.TextOr("class", IsLabel, "a class's name", ""));
   PAWL_ASSIGN(filter.id_glob, members.TextOr("id_glob", IsIdGlob, "[a-z0-9._*?-]{1,63}", ""));
+  PAWL_ASSIGN(filter.via, members.TextOr("via", IsLabel, "a gateway's name", ""));
   PAWL_ASSIGN(const json::object* attributes, members.Object("attributes"));
   PAWL_ASSIGN(filter.attributes, ParseAttributes(attributes, "targets.filter.attributes"));
   PAWL_TRY(members.End());

@@ -53,6 +53,7 @@ Result<data::DeviceFilter> ParseFilter(const Request& request) {
   }
   PAWL_ASSIGN(filter.class_name, QueryText(request, "class", IsLabel));
   PAWL_ASSIGN(filter.id_glob, QueryText(request, "id", IsIdGlob));
+  PAWL_ASSIGN(filter.via, QueryText(request, "via", IsLabel));
   for (const auto& [name, value] : request.query) {
     if (name != "attribute") continue;
     const std::size_t colon = value.find(':');
@@ -130,7 +131,7 @@ void AddDeviceOperations(Router& router, Api& api) {
                {"GET",
                 "/devices",
                 Scope::kRead,
-                {"state", "class", "attribute", "id", "limit", "after"},
+                {"state", "class", "attribute", "id", "via", "limit", "after"},
                 Takes::kNothing,
                 List});
   AddOperation(router, api, {"GET", "/devices/{device}", Scope::kRead, {}, Takes::kNothing, Get});

@@ -189,6 +189,7 @@ json::object Shape(const data::Device& device, const std::optional<data::Job>& j
           {"emergency", EmergencyOrNull(device.told)},
           {"floor", device.told ? json::value(device.floor) : json::value(nullptr)},
           {"agent", TextOrNull(device.agent)},
+          {"via", TextOrNull(device.via)},
           {"pins", Pins(device)},
           {"certificate_expires", TimeOrNull(device.certificate_expires_ms)},
           {"health", json::object{{"ok", health.ok}, {"text", Str(health.text)}}},

@@ -119,6 +119,10 @@ const Statements kMigrations[] = {
         R"(CREATE TRIGGER audit_is_not_removed BEFORE DELETE ON audit
              BEGIN SELECT RAISE(ABORT, 'the audit table is append-only'); END)",
     },
+    {
+        // 2: the gateway that speaks for the device, as its last hello told; empty: it speaks for itself
+        "ALTER TABLE devices ADD COLUMN via TEXT NOT NULL DEFAULT ''",
+    },
 };
 constexpr std::int64_t kVersion = std::size(kMigrations);
 
