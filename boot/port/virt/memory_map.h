@@ -37,5 +37,8 @@ inline volatile std::uint32_t& Register(std::uint32_t address) {
 inline volatile std::uint16_t& Register16(std::uint32_t address) {
   return *reinterpret_cast<volatile std::uint16_t*>(address);
 }
+inline volatile std::uint8_t& Register8(std::uint32_t address) {
+  return *reinterpret_cast<volatile std::uint8_t*>(address);
+}
 
 }  // namespace pawl::board

@@ -13,7 +13,7 @@ constexpr std::uint32_t kLock = kConfig + 0x68;
 
 constexpr std::uint16_t kAnswerMemory = 0x0002;
 constexpr std::uint16_t kNoInterruptSlowClock = 0x0003;  // a tick is 2^15 / 33 MHz
-constexpr std::uint16_t kEnableAndLock = 0x0003;         // nothing but a reset switches it off again
+constexpr std::uint8_t kEnableAndLock = 0x03;            // nothing but a reset switches it off again
 
 constexpr std::uint32_t kTimer1 = kPciMemory;
 constexpr std::uint32_t kTimer2 = kPciMemory + 4;
@@ -56,7 +56,7 @@ void ArmWatchdog() {
   Register(kTimer1) = ticks;
   Unlock();
   Register(kTimer2) = ticks;
-  Register16(kLock) = kEnableAndLock;
+  Register8(kLock) = kEnableAndLock;
   FeedWatchdog();
 }
 
