@@ -1,5 +1,5 @@
 // The bootloader of a board without operating system: boot/core over boot/port/board.h. From reset to the jump.
-#include "boot/core/boot.h"
+#include "boot/core/recheck.h"
 #include "boot/port/bare/report.h"
 #include "boot/port/bare/runtime.h"
 #include "boot/port/board.h"
@@ -35,6 +35,13 @@ Result<Rom> ReadRom() {
   return rom;
 }
 
+// Once more from the sources, so that no single skipped instruction runs what does not hold (boot/core/recheck.h).
+void RecheckOrCrash(RecordStore& record, BootSlots& slots, const Booted& booted) {
+  const Result<Rom> rom = ReadRom();
+  if (rom && Recheck(record, slots, *rom, booted) == kMayRun) return;
+  board::Crash("the chosen image does not hold at the second look");
+}
+
 [[noreturn]] void WaitAndReset() {
   const std::uint64_t start = board::Milliseconds();
   while (board::Milliseconds() - start < kRecoveryMs) {
@@ -60,6 +67,7 @@ void PawlMain() {
   const Booted booted = Boot(record, slots, *rom, cause, board::WatchdogMs());
   bare::Report(booted);
   if (!booted.image) bare::WaitAndReset();
+  bare::RecheckOrCrash(record, slots, booted);
   board::ArmWatchdog();
   board::Jump(booted.image->image(), booted.hand_off);
 }

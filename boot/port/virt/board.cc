@@ -1,3 +1,4 @@
+#include "boot/port/bare/rom_data.h"
 #include "boot/port/virt/nor.h"
 #include "boot/port/virt/parts.h"
 
@@ -9,6 +10,10 @@ constexpr std::uint32_t kNorReadArray = 0x00ff00ff;
 constinit NorFlash g_record(kNorBase + kRecordOffset, kRecordBytes);
 constinit NorFlash g_slot_a(kNorBase + kSlotAOffset, kSlotBytes);
 constinit NorFlash g_slot_b(kNorBase + kSlotBOffset, kSlotBytes);
+
+bare::RomData RomOnBoard() {
+  return bare::ReadRomData({reinterpret_cast<const std::uint8_t*>(kRomData), bare::kRomDataBytes});
+}
 
 // Caches are off; what may be stale is what the core fetched ahead.
 void ForgetFetched() { asm volatile("dsb\n mcr p15, 0, %0, c7, c5, 0\n dsb\n isb" ::"r"(0) : "memory"); }
@@ -22,6 +27,10 @@ void Start() {
   StartWatchdog();
   Register(kNorBase) = kNorReadArray;  // whatever command the last program left
 }
+
+ByteView AnchorsInRom() { return RomOnBoard().anchors; }
+ByteView IdentityInRom() { return RomOnBoard().identity; }
+std::uint32_t WatchdogMs() { return RomOnBoard().watchdog_ms; }
 
 Flash& RecordFlash() { return g_record; }
 Flash& SlotFlash(Slot slot) { return slot == Slot::kA ? g_slot_a : g_slot_b; }
