@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOOT_CORE = {"base", "trust/manifest", "trust/verify", "trust/crypto", "slots"}
 AGENT_CORE = {"base", "trust/manifest", "trust/verify", "wire", "slots"}
 PLATFORM_CORE = {"base", "trust/manifest", "wire"}
-AGENT_IO = AGENT_CORE | {"agent/core", "wire/json", "slots/file", "trust/crypto"}
+AGENT_IO = AGENT_CORE | {"agent/core", "wire/json", "wire/serial", "slots/file", "trust/crypto"}
 PLATFORM_IO = PLATFORM_CORE | {"platform/core", "platform/io", "trust/verify", "trust/crypto", "trust/sign/client", "wire/json", "broker"}
 ALLOWED = {
     "base": set(),

@@ -142,8 +142,10 @@ Agent::End Agent::Run() {
   Log("agent: slot=" + std::string(Text(boot.slot)) + " mode=" + std::string(Text(boot.mode)) +
       " cause=" + std::string(Text(boot.cause)) + " version=" + std::string(ToText(boot.running.version).view()));
   Note(event::Started{});
-  while (!stop_ && !hardware_->gone()) Turn();
-  Log(stop_ ? "agent: stopped" : "agent: the child is gone");
+  std::optional<Error> gone;
+  while (!stop_ && !(gone = hardware_->gone())) Turn();
+  if (gone) LogError("agent: the child is gone", *gone);
+  if (stop_) Log("agent: stopped");
   return stop_ ? End::kStopped : End::kGone;
 }
 

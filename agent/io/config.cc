@@ -100,6 +100,9 @@ const std::map<std::string, Setter, std::less<>>& Setters() {
       PAWL_SET(link_wait_s, SetNumber),
       PAWL_SET(watchdog_device, SetText),
       PAWL_SET(reboot_command, SetList),
+      PAWL_SET(serial, SetText),
+      PAWL_SET(serial_baud, SetNumber),
+      PAWL_SET(via, SetText),
 #undef PAWL_SET
   };
   return setters;
@@ -150,6 +153,19 @@ Status ApplyVariable(Config& config, std::string_view entry) {
   return Apply(config, table);
 }
 
+// What a child behind a serial line decides by itself cannot be set here.
+Status CheckChild(const Config& config, const Config& defaults) {
+  if (config.serial.empty()) return config.via.empty() ? Status{} : Bad("via", "only with serial");
+  if (!wire::IsDeviceId(config.via)) return Bad("via", "with serial: this gateway's name, [a-z0-9][a-z0-9._-]{0,62}");
+  constexpr std::string_view kChilds = "the child behind the serial line has its own";
+  if (config.record != defaults.record) return Bad("record", kChilds);
+  if (config.slot_a != defaults.slot_a) return Bad("slot_a", kChilds);
+  if (config.slot_b != defaults.slot_b) return Bad("slot_b", kChilds);
+  if (config.watchdog_device != defaults.watchdog_device) return Bad("watchdog_device", kChilds);
+  if (config.reboot_command != defaults.reboot_command) return Bad("reboot_command", kChilds);
+  return {};
+}
+
 Status Check(const Config& config) {
   if (!config.mqtt_url.empty()) PAWL_TRY(ParseEndpoint(config.mqtt_url, "mqtts", 8883));
   for (const std::string& url : config.https_urls) PAWL_TRY(ParseEndpoint(url, "https", 443));
@@ -190,6 +206,7 @@ Result<Config> ParseConfig(const std::string& folder, std::string_view toml,
   PAWL_TRY(Apply(config, parsed.table()));
   for (const std::string& entry : environment) PAWL_TRY(ApplyVariable(config, entry));
   PAWL_TRY(Check(config));
+  PAWL_TRY(CheckChild(config, DefaultConfig(folder)));
   return config;
 }
 

@@ -4,7 +4,6 @@
 #include <sstream>
 
 #include "agent/io/files.h"
-#include "agent/io/system.h"
 #include "base/text.h"
 
 namespace pawl::agent {
@@ -35,8 +34,10 @@ std::string DefaultGateway(std::string_view route_table) {
   return {};
 }
 
-void Connectivity::Start(std::uint64_t budget_ms) {
+void Connectivity::Start(std::uint64_t budget_ms, const Nonce& nonce) {
   Stop();
+  std::array<char, 32> hex{};
+  nonce_ = HexEncode(nonce, hex);
   try_ms_ = std::clamp<std::uint64_t>(budget_ms / (config_.https_urls.size() + 1), 1, kTryMaxMs);
   next_ = 0;
   asking_gateway_ = false;
@@ -58,9 +59,6 @@ void Connectivity::AskNext() {
     AskGateway();
     return;
   }
-  const Draw draw = DrawRandom();
-  std::array<char, 32> hex{};
-  nonce_ = HexEncode(draw.nonce, hex);
   body_.clear();
   std::string url = config_.https_urls[next_++];
   if (!url.ends_with('/')) url += '/';

@@ -19,8 +19,8 @@ class Connectivity final : private HttpHandler {
   Connectivity(HttpClient& http, const Config& config) : http_(http), config_(config) {}
   ~Connectivity() override { Stop(); }
 
-  // One try at all endpoints, then the gateway, within budget_ms.
-  void Start(std::uint64_t budget_ms);
+  // One try at all endpoints, then the gateway, within budget_ms. No answer from before this test can hold its nonce.
+  void Start(std::uint64_t budget_ms, const Nonce& nonce);
   void Stop();
   // Nothing: not done yet.
   std::optional<Verdict> Take();

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "agent/core/actions.h"
@@ -42,8 +43,8 @@ class Hardware {
   virtual void AddTo(std::vector<pollfd>& fds) const = 0;
   virtual std::uint64_t NextMs() const = 0;
   virtual std::vector<Happening> Work(std::uint64_t now_ms) = 0;
-  // It was started anew, or does not answer: what the agent knows of it no longer holds.
-  virtual bool gone() const { return false; }
+  // It was started anew, or does not answer: what the agent knows of it no longer holds. Why.
+  virtual std::optional<Error> gone() const { return std::nullopt; }
 };
 
 // Made by the agent, out of what is the agent's. Lifetime: the hardware keeps all three.

@@ -14,6 +14,7 @@
 
 #include "agent/io/files.h"
 #include "agent/io/log.h"
+#include "agent/io/system.h"
 #include "slots/slot.h"
 #include "trust/crypto/crypto.h"
 
@@ -224,7 +225,7 @@ void SelfTestRunner::Begin(const SelfTest& test, std::uint64_t now_ms) {
   wake_ms_ = now_ms + budget_ms_;
   instant_.reset();
   if (test.connectivity) {
-    connectivity_.Start(budget_ms_);
+    connectivity_.Start(budget_ms_, DrawRandom().nonce);
   } else if (!test.executable.empty()) {
     const TestOutcome started = StartChild(test, now_ms);
     if (started.verdict == Verdict::kFail) instant_ = started;

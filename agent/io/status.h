@@ -1,4 +1,5 @@
-// What the device's own files say: for `pawl-agent status`. Writes nothing; safe while the agent runs.
+// What the device's own files say, or of a child: the gateway's files and the child itself. For `pawl-agent status`.
+// Changes nothing; safe while the agent runs.
 #pragma once
 
 #include <optional>
@@ -18,8 +19,11 @@ struct SlotManifest {
 };
 
 struct DeviceStatus {
-  std::optional<CertificateFacts> certificate;  // nothing: not enrolled
-  RecordState record;
+  std::optional<CertificateFacts> certificate;       // nothing: not enrolled
+  std::string via;                                   // of a child: the gateway's name
+  std::string child_trouble;                         // why it was not asked, or did not answer
+  std::optional<SlotManifest> spool;                 // what was fetched for it, verified
+  std::optional<RecordState> record;                 // nothing: a child that was not asked
   std::array<std::optional<SlotManifest>, 2> slots;  // by Slot; of a trailer whose signatures hold
   std::optional<Ledger> ledger;
 };

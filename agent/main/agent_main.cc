@@ -10,6 +10,7 @@
 #include "agent/io/enrol.h"
 #include "agent/io/local_hardware.h"
 #include "agent/io/log.h"
+#include "agent/io/serial/gateway.h"
 #include "agent/io/status.h"
 #include "base/version.h"
 
@@ -25,7 +26,9 @@ constexpr const char* kUsage = R"(pawl-agent: keeps this device's firmware up to
   pawl-agent --help | --version
 
 DIR is the device's folder (default /var/lib/pawl): rom/, flash/, data/. Configuration: DIR/data/agent.toml, then
-PAWL_AGENT_* in the environment. --claim names the file that `pawl device claim` wrote; the id is its name without
+PAWL_AGENT_* in the environment. With `serial` set there, this is a gateway's agent for a child behind a serial line:
+one folder and one `pawl-agent run` for each child; status then shows what the gateway holds for the child, and asks
+the child itself if no agent has the line. --claim names the file that `pawl device claim` wrote; the id is its name without
 ".claim" unless --id says otherwise. --ca is the platform's ca.pem; it is taken only if the ROM's anchors list its key.
 
 Exit status: 0 done; 1 failed; 2 wrong usage; 3 the platform refused; 4 the platform does not answer.
@@ -127,6 +130,10 @@ Result<std::unique_ptr<Board>> OpenBoard(const Config& config) {
 int RunAgent(const Options& options) {
   const auto config = LoadConfig(options.folder);
   if (!config) return Failed("run", config.error());
+  if (!config->serial.empty()) {
+    const Status ended = RunGateway(*config);
+    return ended ? 0 : Failed("run", ended.error());
+  }
   auto board = OpenBoard(*config);
   if (!board) return Failed("run", board.error());
   auto agent = Agent::Open(*config, OnThisMachine(std::move(*board), {}));
