@@ -63,6 +63,14 @@ void TryRom() {
   Say(*rom == before ? "the ROM is as it was" : "the ROM was written");
 }
 
+// The bootloader locked it; this one is then not fed any more.
+[[noreturn]] void TryWatchdog() {
+  *reinterpret_cast<volatile std::uint8_t*>(0x3f008068) = 0;  // the lock register: neither locked nor enabled
+  Say("tried to switch the watchdog off");
+  for (;;) {
+  }
+}
+
 void Obey(std::uint8_t letter, const HandOff& hand_off) {
   switch (letter) {
     case 'c':
@@ -73,6 +81,10 @@ void Obey(std::uint8_t letter, const HandOff& hand_off) {
       Say("hangs");
       for (;;) {
       }
+    case 'w':
+      TryWatchdog();
+    case 'j':
+      return reinterpret_cast<void (*)()>(0xF0000000)();  // nothing is there
     case 'u':
       __builtin_trap();
     case 'a':
