@@ -1,114 +1,20 @@
-"""The virt board: QEMU's machine with the bootloader in ROM and a file as NOR flash. What comes over its UART is kept in
-`serial.log`; whoever connects to `serial` (a unix socket) speaks with it, and must read: QEMU sends each byte by itself,
-and stands still when some hundred of them are not fetched."""
-import socket
-import subprocess
-
+"""The virt board: QEMU's machine with the bootloader in ROM and a file as NOR flash."""
 from . import flash_images
-from .process import Child, LabError, wait_for
-
-QEMU = "qemu-system-arm"
+from .qemu_board import QEMU, QemuBoard, available  # noqa: F401
 
 
-class VirtMachine:
-    """One board in a folder of its own. The path must be short: a unix socket's name has at most 107 bytes."""
+class VirtMachine(QemuBoard):
+    """One board in a folder of its own; see QemuBoard."""
+
+    name = "the virt board"
 
     def __init__(self, folder, bootloader, anchors, identity, watchdog_ms=2000):
         """bootloader: its pawl-boot.bin; anchors, identity: the ROM's blobs, as bytes."""
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder, flash_images.VIRT)
         self.rom = folder / "rom.img"
-        self.serial_path = folder / "serial"
-        self.gdb_path = folder / "gdb"
-        self.log = folder / "serial.log"
-        self.nor = flash_images.NorFile(folder / "nor.img").make_blank()
         flash_images.make_virt_rom(self.rom, bootloader.read_bytes(), anchors, identity, watchdog_ms)
-        self.child = None
-        self._line = None
-        self._seen = 0
 
-    def argv(self, gdb=False, paused=False):
-        argv = [QEMU, "-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "64", "-display", "none", "-monitor", "none",
-                "-nodefaults", "-device", "i6300esb,addr=1",
+    def machine_argv(self):
+        return ["-M", "virt,highmem=off", "-cpu", "cortex-a15", "-m", "64", "-device", "i6300esb,addr=1",
                 "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={self.rom}",
-                "-drive", f"if=pflash,unit=1,format=raw,file={self.nor.path}",
-                "-chardev", f"socket,id=serial,path={self.serial_path},server=on,wait=off,logfile={self.log},logappend=on",
-                "-serial", "chardev:serial"]
-        if gdb:
-            argv += ["-gdb", f"unix:{self.gdb_path},server=on,wait=off"]
-        return argv + (["-S"] if paused else [])
-
-    def power_on(self, gdb=False, paused=False):
-        """gdb: offers QEMU's gdb stub at `gdb_path`; paused: the core waits for it."""
-        self.power_off()
-        # The kernel ends the machine with the thread that started it: a killed test leaves no machine behind.
-        argv = ["setpriv", "--pdeathsig", "KILL", *self.argv(gdb, paused)]
-        self.child = Child("the virt board", argv, self.folder / "qemu.log").start()
-        self._seen = len(self.text())
-        return self
-
-    def power_off(self):
-        """At once, as the power goes: SIGKILL."""
-        if self._line:
-            self._line.close()
-            self._line = None
-        if self.child:
-            self.child.kill()
-            self.child = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.power_off()
-
-    # --- the console ---
-
-    def text(self):
-        """All that came over the line, from the first start on; bytes that are no text as they may come."""
-        try:
-            return self.log.read_text(encoding="latin-1")
-        except FileNotFoundError:
-            return ""
-
-    def wait_text(self, wanted, deadline_s=20.0):
-        """Waits until `wanted` comes, behind what was waited for before. Returns what came up to its end."""
-        def found():
-            self._drain()
-            at = self.text().find(wanted, self._seen)
-            if at < 0 and not self.child.running:
-                raise LabError(f"QEMU ended: {self.child.tail()}")
-            return at + 1
-        try:
-            end = wait_for(f"the board says {wanted!r}", found, deadline_s, 0.01) - 1 + len(wanted)
-        except LabError as error:
-            raise LabError(f"{error}; it said:\n{self.text()[self._seen:]}") from None
-        came = self.text()[self._seen:end]
-        self._seen = end
-        return came
-
-    def send(self, data):
-        """Bytes into the board's UART."""
-        if self._line is None:
-            self._line = socket.socket(socket.AF_UNIX)
-            wait_for("QEMU listens", self.serial_path.exists, 10, 0.01)
-            self._line.connect(str(self.serial_path))
-            self._line.setblocking(False)
-        self._drain()
-        self._line.sendall(data)
-
-    def _drain(self):
-        """Fetches what the board says: it is in the log too."""
-        try:
-            while self._line and self._line.recv(65536):
-                pass
-        except OSError:  # nothing there, or the machine is gone
-            pass
-
-
-def available():
-    """Whether QEMU is there at all."""
-    try:
-        return subprocess.run([QEMU, "--version"], capture_output=True, check=False, timeout=10).returncode == 0
-    except FileNotFoundError:
-        return False
+                "-drive", f"if=pflash,unit=1,format=raw,file={self.nor.path}"]

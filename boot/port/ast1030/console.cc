@@ -1,0 +1,55 @@
+// UART 5 (16550) and timer 1.
+#include "boot/port/ast1030/parts.h"
+#include "boot/port/ast1030/registers.h"
+#include "boot/port/board.h"
+
+namespace pawl::board {
+namespace {
+
+constexpr std::uintptr_t kUart = 0x7E78'4000;
+constexpr std::uintptr_t kUartData = kUart + 0x00;
+constexpr std::uintptr_t kUartLineStatus = kUart + 0x14;
+constexpr std::uint32_t kUartReceived = 1U << 0;
+constexpr std::uint32_t kUartRoom = 1U << 5;
+
+constexpr std::uintptr_t kTimer = 0x7E78'2000;
+constexpr std::uintptr_t kTimerCount = kTimer + 0x00;  // counts down, begins again at the reload value
+constexpr std::uintptr_t kTimerReload = kTimer + 0x04;
+constexpr std::uintptr_t kTimerControl = kTimer + 0x30;
+constexpr std::uint32_t kTimerAtOneMegahertz = 3;  // enabled, external clock
+
+constinit std::uint32_t last_count = 0;
+constinit std::uint64_t microseconds = 0;
+
+}  // namespace
+
+void StartClock() {
+  Register(kTimerControl) = 0;
+  Register(kTimerReload) = ~std::uint32_t{0};
+  Register(kTimerControl) = kTimerAtOneMegahertz;
+  last_count = Register(kTimerCount);
+  microseconds = 0;
+}
+
+// The counter wraps after 71 minutes: to be asked more often than that.
+std::uint64_t Milliseconds() {
+  const std::uint32_t count = Register(kTimerCount);
+  microseconds += last_count - count;
+  last_count = count;
+  return microseconds / 1000;
+}
+
+void Write(ByteView bytes) {
+  for (const std::uint8_t byte : bytes) {
+    while ((Register(kUartLineStatus) & kUartRoom) == 0) {
+    }
+    Register(kUartData) = byte;
+  }
+}
+
+std::optional<std::uint8_t> ReadByte() {
+  if ((Register(kUartLineStatus) & kUartReceived) == 0) return std::nullopt;
+  return static_cast<std::uint8_t>(Register(kUartData));
+}
+
+}  // namespace pawl::board
