@@ -32,7 +32,8 @@ ResetCause RetainedCause() {
 [[noreturn]] void SystemReset() {
   register std::uint32_t function asm("r0") = kSystemReset;
   asm volatile(".arch_extension virt\n hvc #0" ::"r"(function) : "memory");
-  for (;;) {  // the armed watchdog does it, should the call return
+  StartWatchdogFor(1);  // should the call return
+  for (;;) {
   }
 }
 
@@ -41,7 +42,8 @@ ResetCause RetainedCause() {
 ResetCause TakeResetCause() {
   const ResetCause retained = RetainedCause();
   Retain(ResetCause::kOther);  // for a reset that nobody announces
-  return TakeWatchdogFired() ? ResetCause::kWatchdog : retained;
+  const bool fired = TakeWatchdogFired();
+  return fired && retained != ResetCause::kSoftware ? ResetCause::kWatchdog : retained;
 }
 
 void Reset() {

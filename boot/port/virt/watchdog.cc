@@ -49,8 +49,10 @@ bool TakeWatchdogFired() {
   return true;
 }
 
-void ArmWatchdog() {
-  const std::uint32_t ticks = StageTicks(WatchdogMs());
+void ArmWatchdog() { StartWatchdogFor(WatchdogMs()); }
+
+void StartWatchdogFor(std::uint32_t window_ms) {
+  const std::uint32_t ticks = StageTicks(window_ms);
   Register16(kSetup) = kNoInterruptSlowClock;
   Unlock();
   Register(kTimer1) = ticks;
