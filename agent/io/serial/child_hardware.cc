@@ -131,8 +131,10 @@ void ChildHardware::WorkSealing() {
     if (ended && *ended) ended.reset();
   } else {
     ended = push_.Take();
+    // A refusal counts only if it came from the boot that was asked.
+    if (ended && !*ended) static_cast<void>(Adopt(As<serial::Facts>(link_->Call(serial::AskFacts{}))));
   }
-  if (!ended) return;
+  if (!ended || link_->failed()) return;
   if (*ended) {
     happened_.emplace_back(event::Sealed{});
   } else {

@@ -10,7 +10,10 @@ namespace pawl::agent {
 
 void ChildLink::Ask(const serial::Request& request, OnAnswer on_answer) {
   if (failed_) return;
-  PAWL_ASSERT(queue_.size() < kMaxQueue);
+  if (queue_.size() == kMaxQueue) {
+    GiveUp(Reason::kUnavailable, "the child is too slow: too many requests wait");
+    return;
+  }
   Asked& asked = queue_.emplace_back();
   asked.number = number_++;
   asked.payload = serial::Encode(serial::NumberedRequest{asked.number, request});
@@ -72,7 +75,8 @@ void ChildLink::Take(const serial::Payload& payload) {
   if (!message) {
     if (message.error().reason == Reason::kUnsupportedVersion && !queue_.empty()) {
       Finish(std::unexpected(message.error()));
-    } else {
+    } else if (trouble_ != message.error().detail.view()) {
+      trouble_ = message.error().detail.view();
       LogError("child: message", message.error());
     }
     return;

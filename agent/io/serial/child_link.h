@@ -36,7 +36,7 @@ class ChildLink {
   // Asks, and waits for the answer; others' answers that come before are delivered meanwhile.
   // Errors: the child's, timeout, unavailable.
   Answer Call(const serial::Request& request);
-  // Sent once, in its turn; no answer is waited for.
+  // Sent once, in its turn, if ever; no answer is waited for.
   void Tell(const serial::Request& request) { Ask(request, nullptr); }
 
   // A child that says that it started under another id than this is gone.
@@ -47,7 +47,7 @@ class ChildLink {
   void AddTo(std::vector<pollfd>& fds) const { line_->AddTo(fds); }
   std::uint64_t NextMs() const { return queue_.empty() ? UINT64_MAX : queue_.front().due_ms; }
   void Work(std::uint64_t now_ms);
-  // The line is closed, the child does not answer, or it started anew. For good.
+  // The line is closed, the child does not answer, it started anew, or it is far too slow. For good.
   const std::optional<Error>& failed() const { return failed_; }
   void GiveUp(Reason reason, std::string_view detail);
 
@@ -75,6 +75,7 @@ class ChildLink {
   std::deque<serial::Telling> tellings_;
   std::optional<ChildBoot> boot_;
   std::optional<Error> failed_;
+  std::string trouble_;  // with a message: told once, not each time
   std::uint8_t number_ = 0;
 };
 
