@@ -41,6 +41,8 @@ ALLOWED = {
     "signer": {"base", "trust/manifest", "trust/crypto", "trust/verify", "trust/sign"},
     "cli": {"base"},
     "firmware": AGENT_IO | {"agent/io", "slots/file"},
+    "firmware/bare": BOOT_CORE | {"boot/core", "boot/port", "wire/serial"},
+    "firmware/bare/host": BOOT_CORE | {"boot/core", "wire/serial", "firmware/bare"},
     "tests": None,  # anything
 }
 # Third-party headers stay out of the cores and of the freestanding parts.

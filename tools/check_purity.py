@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 # Freestanding parts may use memory functions and pawl's own code, nothing else.
-FREESTANDING = {"pawl_base", "pawl_manifest", "pawl_verify", "pawl_slots", "pawl_serial", "pawl_boot_core"}
+FREESTANDING = {"pawl_base", "pawl_manifest", "pawl_verify", "pawl_slots", "pawl_serial", "pawl_boot_core", "pawl_child"}
 MEMORY = {"memcpy", "memset", "memmove", "memcmp", "bcmp", "strlen", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
           "memchr", "__memcpy_chk", "__memset_chk", "__memmove_chk"}
 # The other cores may use the heap and the standard containers too.
