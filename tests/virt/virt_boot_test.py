@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """The bootloader on the virt board: QEMU, with read-only ROM, NOR flash, UART and hardware watchdog.
 
-Needs the preset `virt` (cmake --preset virt && cmake --build --preset virt), or PAWL_VIRT_BUILD.
+Needs the preset `virt` (cmake --preset virt && cmake --build --preset virt), or PAWL_VIRT_BUILD; of the host's build
+(PAWL_BUILD) it needs pawl-forge.
 """
 import os
 import pathlib
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -16,6 +18,7 @@ from lab import boot_record, flash_images, forging  # noqa: E402
 from lab.virt import VirtMachine  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("PAWL_VIRT_BUILD") or ROOT / "build" / "virt") / "bin"
+FORGE = pathlib.Path(os.environ.get("PAWL_BUILD") or ROOT / "build" / "release") / "bin" / "pawl-forge"
 CLASS = "virt-1"
 PROBE = (BIN / "pawl-probe.bin").read_bytes()
 CRASHES = struct.pack("<I", 0xE7F000F0) * 16  # an instruction that no ARM core has
@@ -101,6 +104,29 @@ class Starting(BoardTest):
         self.put("A", PROBE.ljust(6 << 20, b"\x5a"))
         self.boot()
         self.board.wait_text("probe: slot A")
+
+
+class Factory(BoardTest):
+    """The factory's own path: what pawl-forge signs, and make_flash writes."""
+
+    def run_tool(self, *argv):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_what_the_factory_writes_boots(self):
+        folder = self.board.folder
+        anchors, identity, envelope = (folder / name for name in ("anchors.cbor", "identity.cbor", "envelope.suit"))
+        keys = ("root=seed:1", "root=seed:2", "root=seed:3", "image=seed:i", "director=seed:d", "tls-root=seed:t")
+        self.run_tool(FORGE, "anchors", *(x for key in keys for x in ("--key", key)), "--out", anchors)
+        self.run_tool(FORGE, "identity", "--vendor", "pawl.example", "--class", CLASS, "--out", identity)
+        image = BIN / "pawl-probe.bin"
+        self.run_tool(FORGE, "manifest", "--key-seed", "i", "--image", image, "--vendor", "pawl.example", "--class", CLASS,
+                      "--sequence", 9, "--version", "3.2.1-rc.4", "--trial-budget", 10, "--out", envelope)
+        self.run_tool(ROOT / "tools" / "make_flash.py", "--bootloader", BIN / "pawl-boot.bin", "--anchors", anchors,
+                      "--identity", identity, "--watchdog-ms", 700, "--image", image, "--envelope", envelope, "--slot", "B",
+                      "--rom", self.board.rom, "--nor", self.nor.path)
+        self.assertIn("B1 slot B, version 3.2.1-rc.4, mode unproven", self.boot())
+        self.board.wait_text("probe: slot B, mode unproven, cause power, trial 0, security version 0, window 700")
 
 
 class Refusing(BoardTest):
