@@ -73,7 +73,7 @@ Status Staging::Store(std::uint64_t offset, ByteView data) {
   const std::uint32_t sector_bytes = parts_.flash.sector_bytes();
   image_bytes_ = offset;
   while (!data.empty()) {
-    const std::uint64_t in_sector = image_bytes_ % sector_bytes;
+    const auto in_sector = static_cast<std::size_t>(image_bytes_ % sector_bytes);
     if (in_sector == 0) PAWL_TRY(parts_.flash.Erase(image_bytes_ / sector_bytes));
     const ByteView part = data.first(std::min<std::size_t>(data.size(), sector_bytes - in_sector));
     PAWL_TRY(parts_.flash.Program(image_bytes_, part));
