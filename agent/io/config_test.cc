@@ -68,6 +68,21 @@ TEST(Config, NamesTheKeyOrLineThatIsWrong) {
   EXPECT_NE(Complaint("download_rate_max = 1500\n").find("twice"), std::string::npos);
 }
 
+TEST(Config, AChildBehindASerialLineNeedsItsGatewaysNameAndKeepsItsOwnBusiness) {
+  const std::string child = "serial = \"/dev/ttyUSB0\"\nvia = \"gateway-01\"\n";
+  const Config config = Parse(child + "serial_baud = 921600\n").value();
+  EXPECT_EQ(config.serial, "/dev/ttyUSB0");
+  EXPECT_EQ(config.serial_baud, 921600U);
+  EXPECT_EQ(config.via, "gateway-01");
+  EXPECT_NE(Complaint("serial = \"/dev/ttyUSB0\"\n").find("via: with serial"), std::string::npos);
+  EXPECT_NE(Complaint("serial = \"/dev/ttyUSB0\"\nvia = \"GW 1\"\n").find("via: with serial"), std::string::npos);
+  EXPECT_NE(Complaint("via = \"gateway-01\"\n").find("via: only with serial"), std::string::npos);
+  for (const std::string key : {"record", "slot_a", "slot_b", "watchdog_device"}) {
+    EXPECT_NE(Complaint(child + key + " = \"/x\"\n").find(key + ": the child"), std::string::npos) << key;
+  }
+  EXPECT_NE(Complaint(child + "reboot_command = [\"/x\"]\n").find("reboot_command: the child"), std::string::npos);
+}
+
 TEST(Config, ThePageListsEveryKeyAndNoOther) {
   std::ifstream page("docs/spec/agent.md");
   ASSERT_TRUE(page.is_open()) << "run in the root of the source tree";
