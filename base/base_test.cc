@@ -18,11 +18,13 @@ TEST(Reasons, EveryNumberAndTextStandsOnce) {
     EXPECT_TRUE(numbers.insert(static_cast<std::uint16_t>(entry.reason)).second) << entry.text;
     EXPECT_TRUE(texts.insert(entry.text).second) << entry.text;
     EXPECT_FALSE(entry.remedy.empty()) << entry.text;
+    EXPECT_EQ(Text(entry.reason), entry.text);
   }
 }
 
 TEST(Reasons, ANumberFromANewerPeerIsDescribedAsUnknown) {
   EXPECT_EQ(Text(static_cast<Reason>(65000)), "unknown reason");
+  EXPECT_EQ(Describe(static_cast<Reason>(65000)).text, "unknown reason");
 }
 
 TEST(Crc32, MatchesTheCheckValueOfItsCatalogue) { EXPECT_EQ(Crc32(AsBytes("123456789")), 0xCBF43926U); }

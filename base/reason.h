@@ -31,6 +31,7 @@ ReasonTable AllReasons();
 
 // The entry of a reason. Total: a value without an entry (a newer peer's) gives the text "unknown reason".
 const ReasonEntry& Describe(Reason reason);
-inline std::string_view Text(Reason reason) { return Describe(reason).text; }
+// Its `text` alone, from a table and a source of its own: a bootloader says no more, so it holds no more.
+std::string_view Text(Reason reason);
 
 }  // namespace pawl
