@@ -65,7 +65,14 @@ void Write(ByteView bytes);
 inline void Print(std::string_view text) { Write(AsBytes(text)); }
 // Firmware: the next byte that came in, if there is one. Never waits.
 std::optional<std::uint8_t> ReadByte();
+// Firmware: returns when all that was written has left the board.
+void WaitWritten();
+// Firmware, a self-test: whether the UART's registers answer as they should.
+bool ConsoleAnswers();
 // Both: milliseconds since Start. Never goes back.
 std::uint64_t Milliseconds();
+// Firmware: the raw count of the fastest clock there is. Differs between two starts as well as the board can; not
+// secret.
+std::uint64_t Ticks();
 
 }  // namespace pawl::board

@@ -10,7 +10,9 @@ constexpr std::uintptr_t kUart = 0x7E78'4000;
 constexpr std::uintptr_t kUartData = kUart + 0x00;
 constexpr std::uintptr_t kUartLineStatus = kUart + 0x14;
 constexpr std::uint32_t kUartReceived = 1U << 0;
+constexpr std::uintptr_t kUartScratch = kUart + 0x1C;
 constexpr std::uint32_t kUartRoom = 1U << 5;
+constexpr std::uint32_t kUartEmpty = 1U << 6;  // the last bit has left
 
 constexpr std::uintptr_t kTimer = 0x7E78'2000;
 constexpr std::uintptr_t kTimerCount = kTimer + 0x00;  // counts down, begins again at the reload value
@@ -32,12 +34,13 @@ void StartClock() {
 }
 
 // The counter wraps after 71 minutes: to be asked more often than that.
-std::uint64_t Milliseconds() {
+std::uint64_t Ticks() {
   const std::uint32_t count = Register(kTimerCount);
   microseconds += last_count - count;
   last_count = count;
-  return microseconds / 1000;
+  return microseconds;
 }
+std::uint64_t Milliseconds() { return Ticks() / 1000; }
 
 void Write(ByteView bytes) {
   for (const std::uint8_t byte : bytes) {
@@ -50,6 +53,19 @@ void Write(ByteView bytes) {
 std::optional<std::uint8_t> ReadByte() {
   if ((Register(kUartLineStatus) & kUartReceived) == 0) return std::nullopt;
   return static_cast<std::uint8_t>(Register(kUartData));
+}
+
+void WaitWritten() {
+  while ((Register(kUartLineStatus) & kUartEmpty) == 0) {
+  }
+}
+
+bool ConsoleAnswers() {
+  for (const std::uint32_t pattern : {0x5AU, 0xA5U}) {
+    Register(kUartScratch) = pattern;
+    if (Register(kUartScratch) != pattern) return false;
+  }
+  return true;
 }
 
 }  // namespace pawl::board

@@ -6,14 +6,13 @@ namespace {
 
 constexpr std::uint32_t kData = kUart;
 constexpr std::uint32_t kFlags = kUart + 0x18;
+constexpr std::uint32_t kFlagBusy = 1U << 3;
 constexpr std::uint32_t kFlagReceiveEmpty = 1U << 4;
 constexpr std::uint32_t kFlagTransmitFull = 1U << 5;
 
-std::uint64_t Ticks() {
-  std::uint64_t ticks = 0;
-  asm volatile("isb\n mrrc p15, 0, %Q0, %R0, c14" : "=r"(ticks));  // CNTPCT
-  return ticks;
-}
+// The last four of its identification registers: every PrimeCell has them.
+constexpr std::uint32_t kCellId = kUart + 0xff0;
+constexpr std::array<std::uint8_t, 4> kPrimeCell = {0x0d, 0xf0, 0x05, 0xb1};
 
 std::uint32_t TicksPerMillisecond() {
   std::uint32_t hertz = 0;
@@ -44,6 +43,24 @@ void Write(ByteView bytes) {
 std::optional<std::uint8_t> ReadByte() {
   if ((Register(kFlags) & kFlagReceiveEmpty) != 0) return std::nullopt;
   return static_cast<std::uint8_t>(Register(kData));
+}
+
+void WaitWritten() {
+  while ((Register(kFlags) & kFlagBusy) != 0) {
+  }
+}
+
+bool ConsoleAnswers() {
+  for (std::uint32_t i = 0; i < kPrimeCell.size(); ++i) {
+    if (Register(kCellId + 4 * i) != kPrimeCell[i]) return false;
+  }
+  return (Register(kFlags) & kFlagTransmitFull) == 0;
+}
+
+std::uint64_t Ticks() {
+  std::uint64_t ticks = 0;
+  asm volatile("isb\n mrrc p15, 0, %Q0, %R0, c14" : "=r"(ticks));  // CNTPCT
+  return ticks;
 }
 
 std::uint64_t Milliseconds() { return (Ticks() - g_started) / TicksPerMillisecond(); }

@@ -42,12 +42,6 @@ Behaviour BehaviourOf(ByteView image) {
   return Behaviour::kGood;
 }
 
-TestOutcome AdcTest::Run(std::uint64_t) {
-  if (behaviour_ == Behaviour::kSelfTestFails) return {Verdict::kFail, "reads 0 mV"};
-  if (behaviour_ == Behaviour::kNeverConfirms) return {Verdict::kAgain, "the reference settles"};
-  return {};
-}
-
 void HostMachine::Start(ResetCause cause, std::uint64_t now_ms) {
   child_.reset();
   record_.emplace(setup_.record);

@@ -8,31 +8,14 @@
 #include <vector>
 
 #include "boot/core/boot.h"
+#include "firmware/bare/behaviour.h"
 #include "firmware/bare/child.h"
 
 namespace pawl::firmware {
 
-enum class Behaviour : std::uint8_t {
-  kGood,
-  kSelfTestFails,  // peripheral:adc reads 0 mV
-  kHangs,          // peripheral:adc never returns
-  kCrashes,        // in its first instruction
-  kNeverConfirms,  // peripheral:adc is never ready, and says so for ever
-};
 // An image for a HostMachine: a line that names the behaviour, then `bytes` in all, the rest made of `filler`.
 std::vector<std::uint8_t> HostImage(Behaviour behaviour, std::size_t bytes, std::uint8_t filler);
 Behaviour BehaviourOf(ByteView image);
-
-// The stand-in for an analogue-digital converter.
-class AdcTest final : public SelfTest {
- public:
-  explicit AdcTest(Behaviour behaviour) : behaviour_(behaviour) {}
-  std::string_view name() const override { return "peripheral:adc"; }
-  TestOutcome Run(std::uint64_t now_ms) override;
-
- private:
-  Behaviour behaviour_;
-};
 
 class HostMachine {
  public:
