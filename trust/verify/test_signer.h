@@ -19,7 +19,7 @@ namespace pawl::test {
 // The private half is SHA-256 of the name.
 class TestKey {
  public:
-  explicit TestKey(const std::string& name) : key_(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1), &EC_KEY_free) {
+  explicit TestKey(const std::string& name) : name_(name), key_(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1), &EC_KEY_free) {
     const Digest secret = crypto::Hash(AsBytes(name));
     const EC_GROUP* group = EC_KEY_get0_group(key_.get());
     BIGNUM* scalar = BN_bin2bn(secret.data(), static_cast<int>(secret.size()), nullptr);
@@ -40,7 +40,7 @@ class TestKey {
 
   Signature Sign(ByteView bytes) const {
     const Digest digest = crypto::Hash(bytes);
-    ECDSA_SIG* parts = ECDSA_do_sign(digest.data(), static_cast<int>(digest.size()), key_.get());
+    ECDSA_SIG* parts = SignDigest(digest);
     PAWL_ASSERT(parts != nullptr);
     Signature signature{};
     BN_bn2binpad(ECDSA_SIG_get0_r(parts), signature.data(), 32);
@@ -57,6 +57,31 @@ class TestKey {
   }
 
  private:
+  // With a nonce made from name and digest: the same signature each time, so that a test sees the same bytes.
+  ECDSA_SIG* SignDigest(const Digest& digest) const {
+    const EC_GROUP* group = EC_KEY_get0_group(key_.get());
+    const BIGNUM* order = EC_GROUP_get0_order(group);
+    crypto::Sha256 hash;
+    hash.Update(AsBytes(name_));
+    hash.Update(digest);
+    const Digest secret = hash.Finish();
+    const std::unique_ptr<BN_CTX, decltype(&BN_CTX_free)> context(BN_CTX_new(), &BN_CTX_free);
+    BIGNUM* nonce = BN_bin2bn(secret.data(), static_cast<int>(secret.size()), nullptr);
+    BIGNUM* x = BN_new();
+    EC_POINT* point = EC_POINT_new(group);
+    PAWL_ASSERT(BN_nnmod(nonce, nonce, order, context.get()) == 1);
+    PAWL_ASSERT(EC_POINT_mul(group, point, nonce, nullptr, nullptr, context.get()) == 1);
+    PAWL_ASSERT(EC_POINT_get_affine_coordinates(group, point, x, nullptr, context.get()) == 1);
+    PAWL_ASSERT(BN_nnmod(x, x, order, context.get()) == 1);
+    PAWL_ASSERT(BN_mod_inverse(nonce, nonce, order, context.get()) != nullptr);
+    ECDSA_SIG* parts = ECDSA_do_sign_ex(digest.data(), static_cast<int>(digest.size()), nonce, x, key_.get());
+    EC_POINT_free(point);
+    BN_free(x);
+    BN_free(nonce);
+    return parts;
+  }
+
+  std::string name_;
   std::unique_ptr<EC_KEY, decltype(&EC_KEY_free)> key_;
   PublicKey public_key_{};
   KeyId kid_{};
