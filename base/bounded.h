@@ -80,4 +80,19 @@ class BoundedText {
   std::size_t size_ = 0;
 };
 
+// The text of a brief build: takes the same calls, keeps nothing, needs no room.
+class NoText {
+ public:
+  constexpr NoText() = default;
+  constexpr NoText(std::string_view) {}  // NOLINT(google-explicit-constructor)
+  constexpr NoText(const char*) {}       // NOLINT(google-explicit-constructor)
+
+  constexpr NoText& append(std::string_view) { return *this; }
+  constexpr NoText& append_number(std::uint64_t) { return *this; }
+  constexpr std::string_view view() const { return {}; }
+  constexpr operator std::string_view() const { return {}; }  // NOLINT(google-explicit-constructor)
+  constexpr bool empty() const { return true; }
+  constexpr std::size_t size() const { return 0; }
+};
+
 }  // namespace pawl

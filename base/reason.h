@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/bounded.h"
+
 namespace pawl {
 
 enum class Reason : std::uint16_t {
@@ -33,5 +35,7 @@ ReasonTable AllReasons();
 const ReasonEntry& Describe(Reason reason);
 // Its `text` alone, from a table and a source of its own: a bootloader says no more, so it holds no more.
 std::string_view Text(Reason reason);
+// Its text, or its number where a build is brief (base/brief.h).
+BoundedText<40> Name(Reason reason);
 
 }  // namespace pawl

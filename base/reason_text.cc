@@ -22,4 +22,10 @@ std::string_view Text(Reason reason) {
   return "unknown reason";
 }
 
+BoundedText<40> Name(Reason reason) {
+  BoundedText<40> name;
+  if constexpr (kBrief) return name.append_number(static_cast<std::uint64_t>(reason));
+  return name.append(Text(reason));
+}
+
 }  // namespace pawl

@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "base/bounded.h"
@@ -10,9 +11,11 @@
 
 namespace pawl {
 
+using ErrorDetail = std::conditional_t<kBrief, NoText, BoundedText<240>>;
+
 struct Error {
   Reason reason = Reason::kNone;
-  BoundedText<240> detail;  // what exactly, and what to do; may be empty. Never a secret.
+  [[no_unique_address]] ErrorDetail detail;  // what exactly, and what to do; may be empty. Never a secret.
 };
 
 // std::expected is not [[nodiscard]] in libstdc++ 12: an alias would let callers drop errors.

@@ -17,6 +17,11 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 add_link_options(-nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--build-id=none)
 
+option(PAWL_BRIEF "A smaller bootloader: reasons as numbers, no details (base/brief.h)" OFF)
+if(PAWL_BRIEF)
+  add_compile_definitions(PAWL_BRIEF)
+endif()
+
 set(PAWL_PORT ${CMAKE_SOURCE_DIR}/boot/port/${PAWL_BOARD})
 
 # Links bin/NAME.elf by the board's linker script, and makes bin/NAME.bin of it: the bytes as they lie in memory.

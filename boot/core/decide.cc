@@ -81,7 +81,7 @@ class Deciding {
       Apply(BootRow::kB3);
       if (r.reason == Reason::kNone) {
         r.reason = Reason::kInvalidImage;
-        r.detail = slot.verified ? std::string_view("other manifest") : Text(slot.why);
+        r.detail = slot.verified ? std::string_view(Wordy("other manifest")) : Name(slot.why).view();
       }
     } else if (r.started && r.reason != Reason::kNone) {
       Apply(BootRow::kB4);

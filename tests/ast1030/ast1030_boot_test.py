@@ -12,12 +12,14 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from lab import flash_images, forging  # noqa: E402
+from lab import boot_record, flash_images, forging  # noqa: E402
 from lab.ast1030 import CLASS, Ast1030Machine  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("PAWL_AST1030_BUILD") or ROOT / "build" / "ast1030") / "bin"
 IDENTITY = forging.rom_identity(CLASS)
 WATCHDOG_MS = 500
+# This board's build is brief: it says reasons by their numbers.
+NUMBERS = boot_record.reasons(ROOT / "base" / "reasons.def")
 
 
 class BootTest(unittest.TestCase):
@@ -55,8 +57,8 @@ class BootTest(unittest.TestCase):
         self.ask("r")
         self.wait_started("B", "trial", "software")
 
-    def wait_rolled_back(self, cause, reason):
-        self.board.wait_text(f"boot: rollback of trial 1: {reason}\n")
+    def wait_rolled_back(self, cause, reason, detail=""):
+        self.board.wait_text(f"boot: rollback of trial 1: {NUMBERS[reason]}{detail}\n")
         self.wait_started("A", "normal", cause)
         record = self.board.nor.record()
         self.assertEqual((record.confirmed, record.pending, record.owed), ("A", None, True))
@@ -99,7 +101,7 @@ class BootTest(unittest.TestCase):
         self.start_trial()
         self.ask("f", "fail trial done")
         self.ask("r")
-        self.wait_rolled_back("software", "self-test failed: asked for")
+        self.wait_rolled_back("software", "self-test failed", ": asked for")
 
     def test_power_loss_costs_a_power_attempt_and_no_attempt(self):
         self.start_trial()
@@ -114,8 +116,8 @@ class BootTest(unittest.TestCase):
         self.board.nor.flip("A", 1000)
         self.write_slot("B", 2, key=forging.STRANGER)
         self.board.power_on()
-        self.board.wait_text("slot A does not verify: image digest\n")
-        self.board.wait_text("slot B does not verify: invalid signature: unknown key")
+        self.board.wait_text(f"slot A does not verify: {NUMBERS['image digest']}\n")
+        self.board.wait_text(f"slot B does not verify: {NUMBERS['invalid signature: unknown key']}\n")
         self.board.wait_text("boot: B0 recovery")
         self.assertNotIn("probe:", self.board.text())
 
@@ -125,7 +127,7 @@ class BootTest(unittest.TestCase):
         rom[4096 + 20] ^= 1
         self.board.write_rom(bytes(rom))
         self.board.power_on()
-        self.board.wait_text("boot: does not start: corrupt")
+        self.board.wait_text(f"boot: does not start: {NUMBERS['corrupt']}\n")
         self.assertIsNone(self.board.nor.record())
 
 

@@ -3,12 +3,12 @@
 namespace pawl::cbor {
 namespace {
 
-constexpr const char* kTruncated = "the input ends too early (R1)";
-constexpr const char* kNotShortest = "not the shortest form (R1)";
-constexpr const char* kIndefinite = "indefinite length, break or reserved head (R1)";
-constexpr const char* kFloat = "a float (R1)";
-constexpr const char* kOtherType = "another type than the template's (R4)";
-constexpr const char* kOtherValue = "another value than the template's (R4)";
+constexpr const char* kTruncated = Wordy("the input ends too early (R1)");
+constexpr const char* kNotShortest = Wordy("not the shortest form (R1)");
+constexpr const char* kIndefinite = Wordy("indefinite length, break or reserved head (R1)");
+constexpr const char* kFloat = Wordy("a float (R1)");
+constexpr const char* kOtherType = Wordy("another type than the template's (R4)");
+constexpr const char* kOtherValue = Wordy("another value than the template's (R4)");
 
 constexpr std::uint8_t kOneByteArgument = 24;
 constexpr std::uint8_t kEightByteArgument = 27;
@@ -44,7 +44,9 @@ Reader::Head Reader::Next() {
   return head;
 }
 
-void Reader::Require(bool condition, const char* rule) {
+void Reader::Note(bool condition) { Note(condition, ""); }
+
+void Reader::Note(bool condition, const char* rule) {
   if (!condition && ok()) rule_ = rule;
 }
 

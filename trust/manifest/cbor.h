@@ -59,7 +59,7 @@ class Reader {
   void AnyItem(int depth = 1);
 
   // Fails unless the condition holds. `rule` has static lifetime.
-  void Require(bool condition, const char* rule);
+  void Require(bool condition, const char* rule) { kBrief ? Note(condition) : Note(condition, rule); }
   // The whole input was read and nothing failed. Errors: `reason`, detail "<what>: <rule> at byte <offset>".
   Status Finish(Reason reason, std::string_view what);
 
@@ -70,6 +70,8 @@ class Reader {
     std::size_t size;  // 0: no head could be read, `rule` says why
     const char* rule;
   };
+  void Note(bool condition);
+  void Note(bool condition, const char* rule);
   Head Peek() const;
   Head Next();
   std::uint64_t Value(Major major);
@@ -80,7 +82,7 @@ class Reader {
   ByteView input_;
   std::size_t position_ = 0;
   std::size_t end_;
-  const char* rule_ = nullptr;
+  const char* rule_ = nullptr;  // the first one broken; not null, but empty in a brief build
 };
 
 // One item, deterministic, and nothing behind it. Errors: malformed.

@@ -21,7 +21,7 @@ class Line {
   }
   const Line& operator<<(std::uint64_t number) const { return *this << BoundedText<20>().append_number(number).view(); }
   const Line& operator<<(const Error& error) const {
-    *this << Text(error.reason);
+    *this << Name(error.reason).view();
     if (!error.detail.empty()) *this << ": " << error.detail.view();
     return *this;
   }
@@ -47,10 +47,10 @@ void ReportChanges(const Booted& boot) {
     Line() << "the boot record cannot be written: " << boot.settled.committed.error();
   }
   if (after.owed && !before.owed) {
-    Line() << "rollback of trial " << after.trial << ": " << Text(after.reason) << (after.detail.empty() ? "" : ": ")
-           << after.detail.view();
+    Line() << "rollback of trial " << after.trial << ": " << Name(after.reason).view()
+           << (after.detail.empty() ? "" : ": ") << after.detail.view();
   }
-  if (after.emergency_count != before.emergency_count) Line() << "emergency: " << Text(after.emergency_reason);
+  if (after.emergency_count != before.emergency_count) Line() << "emergency: " << Name(after.emergency_reason).view();
 }
 
 void ReportTrial(const BootDecision& decision, std::string_view version) {
