@@ -1,5 +1,6 @@
 // The gateway's hardware over the real firmware logic and the real bootloader core, on a host machine with flash in
 // memory. The platform is an HTTPS server that gives nonces back. The whole flow with a platform: tests/e2e.
+#define OPENSSL_SUPPRESS_DEPRECATED  // trust/verify/test_signer.h wants it before any header of OpenSSL
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -11,7 +12,7 @@
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
 #include "firmware/bare/host/host_child.h"
-#include "firmware/bare/test_device.h"  // first: it says how OpenSSL's headers are to be read
+#include "firmware/bare/test_device.h"
 
 namespace pawl {
 namespace {
