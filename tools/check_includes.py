@@ -43,7 +43,8 @@ ALLOWED = {
     "firmware": AGENT_IO | {"agent/io", "slots/file"},
     "firmware/bare": BOOT_CORE | {"boot/core", "boot/port", "wire/serial"},
     "firmware/bare/host": BOOT_CORE | {"boot/core", "wire/serial", "firmware/bare"},
-    "tests": None,  # anything
+    "bench": None,  # anything
+    "tests": None,
 }
 # Third-party headers stay out of the cores and of the freestanding parts.
 PURE = ("base", "trust/manifest", "trust/verify", "slots", "wire", "wire/serial", "boot/core", "agent/core", "platform/core")
