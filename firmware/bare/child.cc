@@ -72,7 +72,7 @@ void Child::Take(std::uint8_t byte, std::uint64_t now_ms) {
   if (const auto* payload = std::get_if<serial::FrameReader::Payload>(&got)) Serve(payload->bytes, now_ms);
 }
 
-void Child::Poll(std::uint64_t now_ms) {
+bool Child::Poll(std::uint64_t now_ms) {
   FeedOutsideTrials(now_ms);
   if (!facts_asked_ && (!started_told_ms_ || now_ms - *started_told_ms_ >= kTellStartedEveryMs)) {
     serial::Started started;
@@ -81,6 +81,7 @@ void Child::Poll(std::uint64_t now_ms) {
     started_told_ms_ = now_ms;
   }
   RunTests(now_ms);
+  return plan_ && not_before_ms_ <= now_ms;
 }
 
 void Child::FeedOutsideTrials(std::uint64_t now_ms) {

@@ -35,8 +35,8 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   void Take(std::uint8_t byte, std::uint64_t now_ms);
-  // At most one step of a self-test.
-  void Poll(std::uint64_t now_ms);
+  // At most one step of a self-test. True: the next one need not wait.
+  bool Poll(std::uint64_t now_ms);
   bool reset_wanted() const { return reset_wanted_; }
 
  private:

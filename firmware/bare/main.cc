@@ -9,7 +9,8 @@ namespace {
 
 constexpr Behaviour kBehaviour = Behaviour::PAWL_FIRMWARE_BEHAVIOUR;
 constexpr std::string_view kFirmwareVersion = PAWL_FIRMWARE_VERSION;
-constexpr int kBytesPerRound = 64;  // of the line, so that a chatty peer does not keep the self-tests out
+constexpr int kBytesPerRound = 64;     // of the line, so that a chatty peer does not keep the self-tests out
+constexpr std::uint32_t kIdleMs = 20;  // a fraction of every time that a Child keeps
 
 class BoardPort final : public ChildPort {
  public:
@@ -50,18 +51,25 @@ Digest RomDigest() {
   return hash.Finish();
 }
 
-[[noreturn]] void Run(Child& child) {
-  for (;;) {
-    for (int i = 0; i < kBytesPerRound && !child.reset_wanted(); ++i) {
-      const std::optional<std::uint8_t> byte = board::ReadByte();
-      if (!byte) break;
-      child.Take(*byte, board::Milliseconds());
-    }
-    if (!child.reset_wanted()) child.Poll(board::Milliseconds());
-    if (!child.reset_wanted()) continue;
-    board::WaitWritten();  // an answer, or why the trial failed
-    board::Reset();
+// False: no more bytes wait.
+bool TakeBytes(Child& child) {
+  for (int i = 0; i < kBytesPerRound && !child.reset_wanted(); ++i) {
+    const std::optional<std::uint8_t> byte = board::ReadByte();
+    if (!byte) return false;
+    child.Take(*byte, board::Milliseconds());
   }
+  return true;
+}
+
+[[noreturn]] void Run(Child& child) {
+  while (!child.reset_wanted()) {
+    const bool more = TakeBytes(child);
+    if (child.reset_wanted()) break;
+    const bool again = child.Poll(board::Milliseconds());
+    if (!more && !again) board::WaitForInput(kIdleMs);
+  }
+  board::WaitWritten();  // an answer, or why the trial failed
+  board::Reset();
 }
 
 std::array<std::uint32_t, 1024> g_spare_memory;  // what memory:ram may overwrite

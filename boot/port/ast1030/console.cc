@@ -55,6 +55,8 @@ std::optional<std::uint8_t> ReadByte() {
   return static_cast<std::uint8_t>(Register(kUartData));
 }
 
+void WaitForInput(std::uint32_t) {}  // interrupts are not set up; the caller looks again
+
 void WaitWritten() {
   while ((Register(kUartLineStatus) & kUartEmpty) == 0) {
   }

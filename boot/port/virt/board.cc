@@ -24,6 +24,7 @@ std::string_view Name() { return "virt"; }
 
 void Start() {
   StartConsole();
+  StartIdle();
   StartWatchdog();
   Register(kNorBase) = kNorReadArray;  // whatever command the last program left
 }

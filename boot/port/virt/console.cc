@@ -14,15 +14,15 @@ constexpr std::uint32_t kFlagTransmitFull = 1U << 5;
 constexpr std::uint32_t kCellId = kUart + 0xff0;
 constexpr std::array<std::uint8_t, 4> kPrimeCell = {0x0d, 0xf0, 0x05, 0xb1};
 
+std::uint64_t g_started = 0;
+
+}  // namespace
+
 std::uint32_t TicksPerMillisecond() {
   std::uint32_t hertz = 0;
   asm volatile("mrc p15, 0, %0, c14, c0, 0" : "=r"(hertz));  // CNTFRQ
   return hertz / 1000;
 }
-
-std::uint64_t g_started = 0;
-
-}  // namespace
 
 void StartConsole() {
   g_started = Ticks();

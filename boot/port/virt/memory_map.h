@@ -18,6 +18,7 @@ inline constexpr std::uint32_t kSlotBytes = 8 << 20;
 inline constexpr std::uint32_t kSlotAOffset = 0x00100000;
 inline constexpr std::uint32_t kSlotBOffset = 0x00900000;
 
+inline constexpr std::uint32_t kGic = 0x08000000;
 inline constexpr std::uint32_t kUart = 0x09000000;
 inline constexpr std::uint32_t kPciConfig = 0x3f000000;
 inline constexpr std::uint32_t kPciMemory = 0x10000000;
