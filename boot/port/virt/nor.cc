@@ -22,6 +22,12 @@ constexpr std::uint32_t kUnit = 4;            // a word of both chips
 constexpr std::uint32_t kBufferBytes = 2048;  // of both chips' write buffers, and aligned to that
 constexpr std::uint64_t kTimeoutMs = 5000;    // a real chip erases a sector in at most 4 s
 
+// From here on the bank is memory again, and the compiler forgets what it has read of it.
+void LeaveCommands(std::uint32_t address) {
+  Register(address) = kReadArray;
+  asm volatile("dsb" ::: "memory");
+}
+
 Status Broken(std::string_view what, std::uint32_t address) {
   std::array<std::uint8_t, 4> bytes{};
   std::array<char, 8> hex{};
@@ -71,7 +77,7 @@ Status ProgramBuffer(std::uint32_t first, std::uint32_t end, std::uint32_t start
     Register(first) = kConfirm;
     done = Await(first, "programming failed");
   }
-  Register(first) = kReadArray;
+  LeaveCommands(first);
   return done;
 }
 
@@ -117,7 +123,7 @@ Status NorFlash::Erase(std::uint64_t sector) {
   Register(address) = kErase;
   Register(address) = kConfirm;
   const Status done = Await(address, "erasing failed");
-  Register(address) = kReadArray;
+  LeaveCommands(address);
   return done;
 }
 
