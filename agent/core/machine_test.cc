@@ -305,6 +305,15 @@ TEST_F(Machine, UnansweredMessagesAreSentAgainWithGrowingWaits) {
   }
 }
 
+TEST_F(Machine, AHelloNamesTheGatewayThatSpeaksForTheDevice) {
+  world.Feed(event::LinkUp{});
+  EXPECT_EQ(LastSent<wire::Hello>(world)->via, "");
+  world.device.via = "gateway-01";
+  world.Feed(event::LinkDown{});
+  world.Feed(event::LinkUp{});
+  EXPECT_EQ(LastSent<wire::Hello>(world)->via, "gateway-01");
+}
+
 TEST_F(Machine, AnAckOfAForeignJournalBringsAnotherHello) {
   Connect();
   event::Ack ack = world.AckNow();
