@@ -206,6 +206,18 @@ TEST(Child, AnUnprovenImageTestsItselfAgainEachMinuteAndStays) {
   EXPECT_FALSE(device.record().proven);
 }
 
+TEST(Child, AnUnprovenImagePassesInALaterRunOfAllTests) {
+  Device device;
+  device.Install(Slot::kA, MakeRelease(1));
+  device.Start();
+  device.RunFor(30'000);  // no gateway
+  EXPECT_EQ(device.Facts().tests, serial::Tests::kFailed);
+  device.RunFor(55'000);
+  device.RunTests();
+  EXPECT_EQ(device.Facts().tests, serial::Tests::kPassed) << device.Facts().tests_detail.view();
+  EXPECT_TRUE(device.record().proven);
+}
+
 TEST(Child, AnImageThatFlashAlteredSinceFailsItsDigestTest) {
   Device device;
   MakeProven(device);

@@ -103,6 +103,11 @@ TEST_F(Requests, AWholeUpdateIsStagedSealedAndMarkedPending) {
   EXPECT_TRUE(device.child().reset_wanted());
 }
 
+TEST_F(Requests, AnUpdateGoesOverWhateverTheSlotHeld) {
+  device.slot_b.bytes_now().assign(device.slot_b.bytes(), 0);
+  Seal(next);
+}
+
 TEST_F(Requests, EveryStepMayComeTwice) {
   device.Stage(next);
   EXPECT_EQ(device.Staged(Device::BeginOf(next)).image_bytes, next.image.size()) << "the same Begin goes on";
