@@ -13,6 +13,16 @@ constexpr ReasonText kTexts[] = {
 #undef PAWL_REASON
 };
 
+// Not append_number: its 64-bit division costs a small core more than the decision that calls this.
+[[maybe_unused]] BoundedText<40> Decimal(std::uint16_t number) {
+  std::array<char, 5> digits{};
+  std::size_t first = digits.size();
+  for (unsigned left = number; first == digits.size() || left != 0; left /= 10) {
+    digits[--first] = static_cast<char>('0' + left % 10);
+  }
+  return std::string_view(&digits[first], digits.size() - first);
+}
+
 }  // namespace
 
 std::string_view Text(Reason reason) {
@@ -23,9 +33,8 @@ std::string_view Text(Reason reason) {
 }
 
 BoundedText<40> Name(Reason reason) {
-  BoundedText<40> name;
-  if constexpr (kBrief) return name.append_number(static_cast<std::uint64_t>(reason));
-  return name.append(Text(reason));
+  if constexpr (kBrief) return Decimal(static_cast<std::uint16_t>(reason));
+  return Text(reason);
 }
 
 }  // namespace pawl

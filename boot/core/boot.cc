@@ -18,7 +18,7 @@ Settled Settle(RecordStore& record, const BootFacts& facts) {
   const RecordState found = record.state();
   const BootDecision decision = Decide(found, facts);
   if (!decision.commit) return {decision, {}};
-  const Status committed = record.Commit(decision.next);
+  const Status committed = record.Commit(decision.next);  // S7: durable when it returns, before anybody jumps
   if (committed) return {decision, {}};
   return {WithoutCommit(found, facts, decision), committed};
 }

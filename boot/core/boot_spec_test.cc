@@ -3,7 +3,9 @@
 
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -96,6 +98,21 @@ TEST(BootSpec, TheCellOfThePageIsTheOneOfTheCode) {
   }
   EXPECT_EQ(end, kRecordCellBytes);
   EXPECT_EQ(seen, fields.size());
+}
+
+// The rules themselves are held by record_store_test and the power-cut tests; this holds that none is forgotten.
+TEST(BootSpec, EveryStorageRuleOfThePageIsNamedWhereItIsCarriedOut) {
+  std::string code;
+  for (const char* path : {"slots/record_store.cc", "boot/core/boot.cc"}) {
+    std::ifstream file(path);
+    code.append(std::istreambuf_iterator<char>(file), {});
+  }
+  std::size_t seen = 0;
+  for (const Cells& row : TableOf("Storage")) {
+    ++seen;
+    EXPECT_TRUE(std::regex_search(code, std::regex("// .*\\b" + row[0] + "\\b"))) << row[0];
+  }
+  EXPECT_GE(seen, 7U);
 }
 
 TEST(BootSpec, EveryTransitionOfThePageRefusesByItsName) {

@@ -143,17 +143,6 @@ class Deciding {
 
 }  // namespace
 
-std::string_view Text(BootRow row) {
-  switch (row) {
-#define PAWL_BOOT_ROW(name, input, change, then) \
-  case BootRow::k##name:                         \
-    return #name;
-#include "boot/core/boot_rows.def"
-#undef PAWL_BOOT_ROW
-  }
-  return "";
-}
-
 BootDecision Decide(const RecordState& state, const BootFacts& facts) {
   if (state.kind == RecordKind::kValid) return Deciding(state.record, facts).FromValid();
   return Deciding({}, facts).FromNothing(state.kind == RecordKind::kLost);

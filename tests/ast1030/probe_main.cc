@@ -73,7 +73,8 @@ void ProgramRaw(std::uint32_t address, std::uint8_t byte) {
         static_cast<std::uint8_t>(address), byte});
 }
 
-// What the flash's byte is after each step: erased, 0F programmed, F0 refused by the driver, F0 forced on the chip.
+// What the flash's byte is after each step: erased, 0F programmed, F0 refused by the driver, F0 forced on the chip. What
+// lies outside the region is refused too.
 Status HoldNor() {
   board::SpiNorRegion spare(kSpareAt, board::memory::kSectorBytes);
   std::uint8_t byte = 0;
@@ -85,6 +86,8 @@ Status HoldNor() {
   if (byte != 0xFF) return Fail(Reason::kCorrupt);
   PAWL_TRY(spare.Program(0, {&low, 1}));
   if (spare.Program(0, {&high, 1})) return Fail(Reason::kNotAllowed);
+  const std::uint64_t end = spare.bytes();
+  if (spare.Program(end, {&low, 1}) || spare.Read(end, one) || spare.Erase(1)) return Fail(Reason::kNotAllowed);
   PAWL_TRY(spare.Read(0, one));
   if (byte != low) return Fail(Reason::kCorrupt);
   ProgramRaw(kSpareAt, high);

@@ -36,7 +36,7 @@ MutableBytes hand_off_room() { return {reinterpret_cast<std::uint8_t*>(memory::k
 
 ResetCause TakeResetCause() {
   const std::uint32_t note = next_reset();
-  next_reset() = 0;
+  next_reset() = kCrashReset;  // for a reset that nobody announces
   if (note == kWatchdogArmed) return ResetCause::kWatchdog;
   if (note == kSoftwareReset) return ResetCause::kSoftware;
   if (note == kCrashReset) return ResetCause::kOther;

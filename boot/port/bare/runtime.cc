@@ -31,6 +31,7 @@ extern "C" void PawlRun() {
 }
 
 void pawl::AssertFailed(const char* expression, const char* file, int line) {
+  if constexpr (kBrief) board::Crash("bug");
   BoundedText<160> text(file);
   text.append(":").append_number(static_cast<std::uint64_t>(line)).append(": bug: ").append(expression);
   board::Crash(text);
