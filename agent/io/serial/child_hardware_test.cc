@@ -172,6 +172,23 @@ TEST_F(ChildHardwareTest, PendingIsTheChildsCommitAndItsFactsShowIt) {
   EXPECT_EQ(child_.Count("Reset"), 1);
 }
 
+TEST_F(ChildHardwareTest, AResetWhoseAnswerGotLostIsNotSentAgain) {
+  options_.repeat_ms = 20;
+  child_.lose_answer = [this, lost = false]() mutable {
+    if (lost || child_.Count("Reset") == 0) return false;
+    return lost = true;
+  };
+  MustOpen();
+  ASSERT_TRUE(hardware_->Reset());
+  int asked = 0;
+  Until([&] {
+    const std::lock_guard lock(served_->mutex);
+    if (child_.Count("Reset") == 0) asked = child_.Count("AskFacts");
+    return child_.Count("AskFacts") >= asked + 2;
+  });
+  EXPECT_EQ(child_.Count("Reset"), 1);
+}
+
 TEST_F(ChildHardwareTest, DebtsAreSettledInTheChildsRecord) {
   child_.record.owed = true;
   child_.record.trial = 3;

@@ -50,6 +50,9 @@ class SlotPushTest : public testing::Test {
     }
     return std::nullopt;
   }
+  static int Writes(std::uint64_t bytes) {
+    return static_cast<int>((bytes + serial::kMaxDataBytes - 1) / serial::kMaxDataBytes);
+  }
   void ExpectWhole() const {
     EXPECT_TRUE(std::equal(image_.begin(), image_.end(), child_.slot.begin()));
     EXPECT_EQ(child_.envelope, envelope_);
@@ -84,6 +87,7 @@ TEST_F(SlotPushTest, AfterAKillOfTheGatewayNoByteIsWrittenTwice) {
   Connect();
   ASSERT_TRUE(Push().value());
   EXPECT_EQ(child_.bytes_programmed, kImageBytes - before);
+  EXPECT_EQ(child_.Count("Write"), Writes(kImageBytes - before));  // nor sent
   ExpectWhole();
 }
 
@@ -123,6 +127,7 @@ TEST_F(SlotPushTest, InSectorsLargerThanAPieceItResumesToo) {
   const std::uint64_t before = child_.written;
   ASSERT_TRUE(Push().value());
   EXPECT_EQ(child_.bytes_programmed, kImageBytes - before);
+  EXPECT_EQ(child_.Count("Write"), Writes(kImageBytes - before));
   ExpectWhole();
 }
 
