@@ -1,4 +1,5 @@
-// NOR flash in memory, with power cuts, marginal bits, a cache that may be lost, and bad cells. For tests and simulators.
+// NOR flash in memory, with power cuts, marginal bits, a cache that may be lost, and bad cells. For tests and
+// simulators.
 //
 // Fault model
 //   - One operation (program, erase) of all flashes on one supply is cut; from then on nothing works until PowerOn.
@@ -7,8 +8,8 @@
 //   - A program's unit is 4 bytes; an erase has 4 parts: a cut erase is partial in the same ways.
 //   - What was not flushed may be lost: all of it; or the oldest operation alone, while those after it took.
 //   - Marginal bits read by the mood of the power cycle: all strong (1), all weak (0), or drawn anew at each read: all
-//     strong, all weak, or each bit at random. A later program to 0 or an erase makes them firm; they are the reason why
-//     a cell that was cut proves nothing.
+//     strong, all weak, or each bit at random. A later program to 0 or an erase makes them firm; they are the reason
+//     why a cell that was cut proves nothing.
 //   - A bad cell: some bytes do not take what is programmed.
 #pragma once
 
@@ -32,8 +33,8 @@ enum class CutMode : std::uint8_t {
   kUnflushedLost,  // whatever was not flushed is gone, this operation too
   kOldestLost,     // of what was not flushed, the oldest alone is gone; this operation is done
 };
-inline constexpr CutMode kAllCutModes[] = {CutMode::kBefore,        CutMode::kTorn,      CutMode::kTornMarginal,
-                                           CutMode::kMarginal,      CutMode::kAfter,     CutMode::kUnflushedLost,
+inline constexpr CutMode kAllCutModes[] = {CutMode::kBefore,    CutMode::kTorn,  CutMode::kTornMarginal,
+                                           CutMode::kMarginal,  CutMode::kAfter, CutMode::kUnflushedLost,
                                            CutMode::kOldestLost};
 
 enum class Mood : std::uint8_t { kRandom, kStrong, kWeak };
@@ -67,7 +68,7 @@ class FakePower {
 
   bool on() const { return on_; }
   Mood mood() const { return mood_; }
-  std::uint64_t operations() const { return units_.size(); }        // since CutAt or CountOperations
+  std::uint64_t operations() const { return units_.size(); }          // since CutAt or CountOperations
   const std::vector<std::uint32_t>& units() const { return units_; }  // of each of these operations
 
  private:

@@ -43,7 +43,10 @@ RecordStore::Scan RecordStore::ScanCells(bool kill_doubtful) {
       const bool readable = flash_.Read(OffsetOf(place), cell).has_value();
       const bool blank = readable && AllBytesAre(cell, 0xFF);
       const bool dead = readable && AllBytesAre(cell, 0);
-      if (!blank) scan.used[sector] = i + 1;
+      if (!blank) {
+        scan.used[sector] = i + 1;
+        scan.ends_dead[sector] = dead;
+      }
       if (const auto record = DecodeRecord(cell); readable && record) {
         const Found found{*record, place, cell == previous};
         if (Newer(found, scan.newest)) scan.newest = found;
@@ -75,7 +78,7 @@ const RecordState& RecordStore::Load() {
   }
   newest_ = scan.newest->place;
   next_ = {.sector = newest_->sector, .cell = scan.used[newest_->sector] + 1};
-  guard_ = true;  // S4: the cell between may be half-written and yet read blank
+  guards_ = scan.ends_dead[newest_->sector] ? 2 : 1;
   if (!scan.newest->twice) usable_ = WriteTwice(EncodeRecord(state_.record));
   return state_;
 }
@@ -93,6 +96,14 @@ Status RecordStore::Commit(const BootRecord& next) {
   return {};
 }
 
+// S4. What was cut last may read blank, or dead, and otherwise later; a record on top of it would never be sure.
+bool RecordStore::KillGuards() {
+  for (; guards_ > 0; --guards_) {
+    if (!Kill({next_.sector, next_.cell - guards_})) return false;
+  }
+  return true;
+}
+
 // S2. Two good cells side by side, written without a cut between them.
 Status RecordStore::WriteTwice(const RecordCell& cell) {
   bool erased = false;
@@ -103,9 +114,9 @@ Status RecordStore::WriteTwice(const RecordCell& cell) {
       PAWL_TRY(MakeRoom());
       erased = true;
     }
-    const bool good = (!guard_ || Kill({next_.sector, next_.cell - 1})) && WriteCell(cell);
+    const bool good = KillGuards() && WriteCell(cell);
     copies = good ? copies + 1 : 0;
-    guard_ = !good;  // what went wrong there is killed before the next is written
+    guards_ = good ? 0 : 1;  // what went wrong there is killed before the next is written
     ++next_.cell;
   }
   newest_ = {.sector = next_.sector, .cell = next_.cell - 1};
@@ -121,7 +132,7 @@ Status RecordStore::MakeRoom() {
     }
   }
   next_.cell = 0;
-  guard_ = false;
+  guards_ = 0;
   PAWL_TRY(flash_.Erase(next_.sector));
   return flash_.Flush();
 }

@@ -64,6 +64,7 @@ class RecordStore {
   };
   struct Scan {
     std::array<std::uint32_t, 2> used{};  // by sector: cells up to the last one that is not blank
+    std::array<bool, 2> ends_dead{};      // by sector: the last of these reads all zero
     std::optional<Found> newest;
     bool all_blank() const { return used[0] == 0 && used[1] == 0; }
   };
@@ -73,6 +74,7 @@ class RecordStore {
   std::uint32_t cells() const { return flash_.sector_bytes() / static_cast<std::uint32_t>(kRecordCellBytes); }
   std::uint64_t OffsetOf(const Place& place) const;
   bool Kill(const Place& place);
+  bool KillGuards();
   Status WriteTwice(const RecordCell& cell);
   bool WriteCell(const RecordCell& cell);
   bool ProgramAndCompare(std::uint64_t offset, ByteView bytes);
@@ -83,7 +85,7 @@ class RecordStore {
   Status usable_ = Fail(Reason::kInvalidArgument, "the boot record was not loaded");  // why Commit refuses, if it does
   std::optional<Place> newest_;                                                       // of `state_`, if it is valid
   Place next_;                                                                        // where the next cell goes
-  bool guard_ = false;  // the cell before that must be killed first
+  std::uint32_t guards_ = 0;  // so many cells before that must be killed first
 };
 
 }  // namespace pawl

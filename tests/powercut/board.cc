@@ -15,7 +15,8 @@ const test::TestKey& ImageKey() {
 
 Release Make(std::uint32_t number) {
   Release release;
-  for (std::size_t i = 0; i < kImageBytes; ++i) release.image.push_back(static_cast<std::uint8_t>(37 * i + 11 * number));
+  for (std::size_t i = 0; i < kImageBytes; ++i)
+    release.image.push_back(static_cast<std::uint8_t>(37 * i + 11 * number));
   Manifest manifest;
   manifest.sequence = number + 1;
   manifest.version = {.major = number + 1};

@@ -40,9 +40,7 @@ class Board final : public BootSlots {
     a_.Restore(from.a);
     b_.Restore(from.b);
   }
-  std::uint64_t Fingerprint() {
-    return record.Fingerprint() ^ 3 * a_.Fingerprint() ^ 5 * b_.Fingerprint();
-  }
+  std::uint64_t Fingerprint() { return record.Fingerprint() ^ 3 * a_.Fingerprint() ^ 5 * b_.Fingerprint(); }
   bool has_marginal() const { return record.has_marginal() || a_.has_marginal() || b_.has_marginal(); }
 
   FakeFlash& fake(Slot slot) { return slot == Slot::kA ? a_ : b_; }

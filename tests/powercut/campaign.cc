@@ -44,7 +44,8 @@ std::uint64_t StateOf(Board& board, const Device& device, Mood mood) {
 }
 
 const char* Text(CutMode mode) {
-  constexpr const char* kNames[] = {"before", "torn", "torn and marginal", "marginal", "after", "unflushed lost", "oldest lost"};
+  constexpr const char* kNames[] = {"before", "torn",           "torn and marginal", "marginal",
+                                    "after",  "unflushed lost", "oldest lost"};
   return kNames[static_cast<std::size_t>(mode)];
 }
 

@@ -1,9 +1,10 @@
 // 300,000 random cuts in a row on one device. PAWL_POWER_CUT_SEEDS (default 1): so many devices.
+#include "tests/powercut/chain.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdio>
 
-#include "tests/powercut/chain.h"
 #include "tests/powercut/seeds.h"
 
 namespace pawl::powercut {

@@ -62,7 +62,8 @@ std::optional<HandOff> Device::RunBootloader(Board& board) {
   if (decision.commit && boot.settled.committed) witness_.Committed(store.state().record);
   CheckSlots(board, boot);
   witness_.Jumps(boot, Released(boot));
-  if (Recheck(store, board, TestRom(), boot) != kMayRun) witness_.Breaks("I2: the second look refuses what was verified");
+  if (Recheck(store, board, TestRom(), boot) != kMayRun)
+    witness_.Breaks("I2: the second look refuses what was verified");
   if (witness_.broken() != nullptr) return std::nullopt;
   return boot.hand_off;
 }

@@ -9,9 +9,9 @@ namespace pawl::powercut {
 
 // What a release does when it is tried, and what befalls it.
 enum class Behaviour : std::uint8_t {
-  kGood,           // confirms; then the floor is raised to its security version
-  kFailsItsTest,   // F3
-  kHangs,          // until the watchdog resets
+  kGood,          // confirms; then the floor is raised to its security version
+  kFailsItsTest,  // F3
+  kHangs,         // until the watchdog resets
   kCrashes,
   kBrownsOut,      // the power fails whenever it runs
   kRotsPending,    // its image changes after F1

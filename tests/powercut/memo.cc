@@ -1,12 +1,13 @@
 // The linker puts these in the place of VerifySlot and VerifyP256 (--wrap, see CMakeLists.txt): they ask the real ones
 // once for each distinct input, and then remember. Without that, a million power cuts would be a million signatures.
+#include "tests/powercut/memo.h"
+
 #include <map>
 #include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include "tests/powercut/board.h"
-#include "tests/powercut/memo.h"
 #include "trust/crypto/crypto.h"
 
 namespace pawl {

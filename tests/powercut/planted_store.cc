@@ -47,7 +47,10 @@ RecordStore::Scan RecordStore::ScanCells(bool kill_doubtful) {
       const bool readable = flash_.Read(OffsetOf(place), cell).has_value();
       const bool blank = readable && AllBytesAre(cell, 0xFF);
       const bool dead = readable && AllBytesAre(cell, 0);
-      if (!blank) scan.used[sector] = i + 1;
+      if (!blank) {
+        scan.used[sector] = i + 1;
+        scan.ends_dead[sector] = dead;
+      }
       if (const auto record = DecodeRecord(cell); readable && record) {
         const Found found{*record, place, cell == previous};
         if (Newer(found, scan.newest)) scan.newest = found;
@@ -79,7 +82,7 @@ const RecordState& RecordStore::Load() {
   }
   newest_ = scan.newest->place;
   next_ = {.sector = newest_->sector, .cell = scan.used[newest_->sector] + (design.guard ? 1 : 0)};
-  guard_ = design.guard;
+  guards_ = !design.guard ? 0 : scan.ends_dead[newest_->sector] && design.kill_again ? 2 : 1;
   if (design.twice && !scan.newest->twice) usable_ = WriteTwice(EncodeRecord(state_.record));
   return state_;
 }
@@ -97,6 +100,13 @@ Status RecordStore::Commit(const BootRecord& next) {
   return {};
 }
 
+bool RecordStore::KillGuards() {
+  for (; guards_ > 0; --guards_) {
+    if (!Kill({next_.sector, next_.cell - guards_})) return false;
+  }
+  return true;
+}
+
 Status RecordStore::WriteTwice(const RecordCell& cell) {
   bool erased = false;
   const std::uint32_t wanted = design.twice ? 2 : 1;
@@ -107,9 +117,9 @@ Status RecordStore::WriteTwice(const RecordCell& cell) {
       PAWL_TRY(MakeRoom());
       erased = true;
     }
-    const bool good = (!guard_ || Kill({next_.sector, next_.cell - 1})) && WriteCell(cell);
+    const bool good = KillGuards() && WriteCell(cell);
     copies = good ? copies + 1 : 0;
-    guard_ = !good && design.kill;
+    guards_ = !good && design.kill ? 1 : 0;
     ++next_.cell;
   }
   newest_ = {.sector = next_.sector, .cell = next_.cell - 1};
@@ -125,7 +135,7 @@ Status RecordStore::MakeRoom() {
     }
   }
   next_.cell = 0;
-  guard_ = false;
+  guards_ = 0;
   PAWL_TRY(flash_.Erase(next_.sector));
   return flash_.Flush();
 }

@@ -9,6 +9,7 @@ struct StoreDesign {
   bool head_first = true;  // S2: the first 16 bytes before the rest
   bool kill = true;        // S3: doubtful cells are programmed to zero at boot
   bool guard = true;       // S4: after a boot, one cell is killed and left out
+  bool kill_again = true;  // S4: so is the cell before it, if it reads zero already
   bool firm = true;        // S6: the newest cell is programmed once more before the other sector is erased
 };
 

@@ -1,5 +1,5 @@
-// The same campaign and chain against bugs: the usual designs of a boot record, each storage rule left out, and steps in
-// the wrong order. Each must be caught; how many cases failed is printed. The store is planted_store.cc throughout.
+// The same campaign and chain against bugs: the usual designs of a boot record, each storage rule left out, and steps
+// in the wrong order. Each must be caught; how many cases failed is printed. The store is planted_store.cc throughout.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -42,14 +42,16 @@ bool AChainBreaks(const char* name, const StoreDesign& design, Plant plant = Pla
   return false;
 }
 
-constexpr StoreDesign kSingle{.twice = false, .head_first = false, .kill = false, .guard = false, .firm = false};
-constexpr StoreDesign kDouble{.twice = true, .head_first = false, .kill = false, .guard = false, .firm = false};
-constexpr StoreDesign kSingleKill{.twice = false, .head_first = false, .kill = true, .guard = true, .firm = false};
-constexpr StoreDesign kDoubleKill{.twice = true, .head_first = false, .kill = true, .guard = true, .firm = false};
+constexpr StoreDesign kSingle{
+    .twice = false, .head_first = false, .kill = false, .guard = false, .kill_again = false, .firm = false};
+constexpr StoreDesign kDouble{
+    .twice = true, .head_first = false, .kill = false, .guard = false, .kill_again = false, .firm = false};
+constexpr StoreDesign kSingleKill{
+    .twice = false, .head_first = false, .kill = true, .guard = true, .kill_again = false, .firm = false};
+constexpr StoreDesign kDoubleKill{
+    .twice = true, .head_first = false, .kill = true, .guard = true, .kill_again = false, .firm = false};
 
-TEST(PlantedBugs, WithAllItsRulesTheStoreHasNone) {
-  EXPECT_EQ(Failures("all rules", {}), 0U);
-}
+TEST(PlantedBugs, WithAllItsRulesTheStoreHasNone) { EXPECT_EQ(Failures("all rules", {}), 0U); }
 
 TEST(PlantedBugs, TheUsualDesignsOfTheStoreAreCaught) {
   EXPECT_GT(Failures("single commit, read back", kSingle), 0U);
@@ -62,6 +64,7 @@ TEST(PlantedBugs, EachRuleOfTheStoreIsNeeded) {
   EXPECT_GT(Failures("without the second copy (S2)", {.twice = false}), 0U);
   EXPECT_GT(Failures("without the head first (S2)", {.head_first = false}), 0U);
   EXPECT_GT(Failures("without the kill (S3)", {.kill = false}), 0U);
+  EXPECT_TRUE(AChainBreaks("without the second kill (S4)", {.kill_again = false}));
   EXPECT_TRUE(AChainBreaks("without the guard (S4)", {.guard = false}));
   EXPECT_TRUE(AChainBreaks("without the second program (S6)", {.firm = false}));
 }

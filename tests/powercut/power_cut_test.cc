@@ -1,5 +1,5 @@
-// Every scenario, a cut at every flash operation, torn at every program unit; and a second cut at every operation of the
-// recovery. Prints how many distinct cases that were, also into power_cuts.txt beside the program.
+// Every scenario, a cut at every flash operation, torn at every program unit; and a second cut at every operation of
+// the recovery. Prints how many distinct cases that were, also into power_cuts.txt beside the program.
 //
 // PAWL_POWER_CUT_SEEDS (default 1, useful up to 5): the scenarios again, so many places where compactions come.
 #include <gtest/gtest.h>
