@@ -65,7 +65,7 @@ void Write(ByteView bytes);
 inline void Print(std::string_view text) { Write(AsBytes(text)); }
 // Firmware: the next byte that came in, if there is one. Never waits.
 std::optional<std::uint8_t> ReadByte();
-// Firmware: returns when a byte may have come in, or after so long; earlier where the board cannot wait.
+// Both: returns when a byte may have come in, or after so long; earlier where the board cannot wait.
 void WaitForInput(std::uint32_t milliseconds);
 // Firmware: returns when all that was written has left the board.
 void WaitWritten();

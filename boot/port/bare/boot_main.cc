@@ -44,8 +44,7 @@ void RecheckOrCrash(RecordStore& record, BootSlots& slots, const Booted& booted)
 
 [[noreturn]] void WaitAndReset() {
   const std::uint64_t start = board::Milliseconds();
-  while (board::Milliseconds() - start < kRecoveryMs) {
-  }
+  while (board::Milliseconds() - start < kRecoveryMs) board::WaitForInput(1000);
   board::Reset();
 }
 
