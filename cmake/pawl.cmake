@@ -52,7 +52,7 @@ endfunction()
 # Tests of pure and freestanding folders carry the label `core` too: CI runs them under sanitizers.
 function(pawl_label result kind)
   file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
-  if(folder MATCHES "^(base|slots|wire|trust/manifest|trust/verify|(boot|agent|platform)/core)(/|$)")
+  if(folder MATCHES "^(base|slots|wire|firmware/bare|trust/manifest|trust/verify|(boot|agent|platform)/core)(/|$)")
     set(${result} "${kind};core" PARENT_SCOPE)
   else()
     set(${result} ${kind} PARENT_SCOPE)
