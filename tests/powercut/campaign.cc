@@ -70,7 +70,7 @@ Count Campaign::Run(const Scenario& scenario) {
   Board board;
   Prepare(board, scenario);
   Device device(RecordStore(board.record).Peek(), scenario.behaviours, plant_);
-  for (int boot = 0; boot < kBootsMax && device.witness().trials() < 2; ++boot) {
+  for (int boot = 0; boot < kBootsMax && device.witness().trials() < scenario.updates; ++boot) {
     where_ = scenario.name + ", boot " + std::to_string(boot);
     FirstCuts(board, device);
     PowerOn(board, Mood::kStrong, 1);
@@ -80,7 +80,7 @@ Count Campaign::Run(const Scenario& scenario) {
       break;
     }
   }
-  if (device.witness().trials() < 2) Fail("the device does not get on without any cut");
+  if (device.witness().trials() < scenario.updates) Fail("the device does not get on without any cut");
   return count_;
 }
 

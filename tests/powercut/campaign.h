@@ -18,6 +18,7 @@ struct Scenario {
   std::vector<Behaviour> behaviours;
   RecordKind record = RecordKind::kValid;  // before the first boot
   std::uint32_t commits_before = 0;        // valid: shifts where the compactions come
+  std::uint32_t updates = 2;               // cut until the last of so many is begun
 };
 
 struct Count {

@@ -17,8 +17,8 @@ namespace {
 constexpr std::uint64_t kCasesMin = 1'000'000;
 
 std::vector<Scenario> Scenarios() {
-  std::vector<Scenario> all = {{"first boot", {Behaviour::kGood}, RecordKind::kBlank},
-                               {"lost record", {Behaviour::kGood}, RecordKind::kLost},
+  std::vector<Scenario> all = {{"first boot", {Behaviour::kGood}, RecordKind::kBlank, 0, 1},
+                               {"lost record", {Behaviour::kGood}, RecordKind::kLost, 0, 1},
                                {"confirm, floor", {Behaviour::kGood}, RecordKind::kValid, 3}};
   for (std::uint32_t commits = 1; commits <= SeedsFromEnvironment(); ++commits) {
     all.push_back({"confirm, floor", {Behaviour::kGood}, RecordKind::kValid, commits});
