@@ -52,9 +52,11 @@ void FeedWatchdog();
 
 // --- hand-over ---
 
-// Bootloader: makes the image's bytes visible to instruction fetch, leaves `hand_off` for it, and jumps to its first
-// byte. Precondition: `image` lies in ImageMemory(hand_off.slot).
-[[noreturn]] void Jump(ByteView image, const HandOff& hand_off);
+// Bootloader: leaves `hand_off` for the firmware. Before the second look: a fault in here may write anywhere.
+void LeaveHandOff(const HandOff& hand_off);
+// Bootloader: makes the image's bytes visible to instruction fetch and jumps to its first byte; writes nothing.
+// Precondition: `image` lies in ImageMemory of the slot handed off.
+[[noreturn]] void Jump(ByteView image);
 // Firmware: what the bootloader left.
 HandOff TakeHandOff();
 

@@ -44,14 +44,15 @@ class GdbRemote:
         """Connects to QEMU's `-gdb unix:PATH,server=on`; the machine stands from then on."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.buffer = b""
-        self.acknowledge = True
+        self.breakpoints = set()
         self._connect(path, deadline_s)
-        self.ask("QStartNoAckMode", "OK")
-        self.acknowledge = False
         # Without the description of the registers QEMU answers `g` in an old layout.
         self.ask("qSupported:xmlRegisters=arm")
         self.ask("qXfer:features:read:target.xml:0,ffb")
-        self.ask("?")
+        # A machine that ran tells by itself that it stands now, before any of these answers or after.
+        self._send("?", "qAttached")
+        while self._packet(PATIENCE_S) not in ("0", "1"):
+            pass
 
     def _connect(self, path, deadline_s):
         end = time.monotonic() + deadline_s
@@ -70,9 +71,13 @@ class GdbRemote:
 
     # --- packets ---
 
-    def _send(self, text):
-        body = text.encode()
-        self.socket.sendall(b"$%s#%02x" % (body, sum(body) & 0xFF))
+    def _send(self, *texts):
+        packets = b""
+        for text in texts:
+            body = text.encode()
+            # The plus acknowledges the last answer; QEMU waits for it only when the next packet comes.
+            packets += b"+$%s#%02x" % (body, sum(body) & 0xFF)
+        self.socket.sendall(packets)
 
     def _packet(self, deadline_s):
         """The next packet's text."""
@@ -83,8 +88,6 @@ class GdbRemote:
             if start >= 0 and 0 <= stop <= len(self.buffer) - 3:
                 body = self.buffer[start + 1:stop]
                 self.buffer = self.buffer[stop + 3:]
-                if self.acknowledge:
-                    self.socket.sendall(b"+")
                 return self._unpack(body)
             left = end - time.monotonic()
             if left <= 0:
@@ -118,10 +121,19 @@ class GdbRemote:
 
     def ask(self, text, expected=None, deadline_s=PATIENCE_S):
         self._send(text)
+        return self._answer(text, expected, deadline_s)
+
+    def _answer(self, text, expected, deadline_s=PATIENCE_S):
         answer = self._packet(deadline_s)
         if expected is not None and answer != expected:
             raise LabError(f"the gdb stub answered {answer!r} to {text[:40]!r}")
         return answer
+
+    def ask_all(self, texts):
+        """Several at once, each to be answered with OK: the way to the stub and back is what takes the time."""
+        self._send(*texts)
+        for text in texts:
+            self._answer(text, "OK")
 
     # --- registers and memory ---
 
@@ -129,9 +141,14 @@ class GdbRemote:
         return Registers(struct.unpack("<17I", bytes.fromhex(self.ask("g")[:17 * 8])))
 
     def set_registers(self, registers):
-        """Also the mode: cpsr goes first, because r13 and r14 are banked."""
-        self.ask(f"P{CPSR:x}={struct.pack('<I', registers.cpsr).hex()}", "OK")
-        self.ask("G" + struct.pack("<17I", *registers.r, registers.cpsr).hex(), "OK")
+        """Also the mode."""
+        self.ask_all(self._register_packets(registers))
+
+    @staticmethod
+    def _register_packets(registers):
+        """cpsr goes first, because r13 and r14 are banked."""
+        return [f"P{CPSR:x}={struct.pack('<I', registers.cpsr).hex()}",
+                "G" + struct.pack("<17I", *registers.r, registers.cpsr).hex()]
 
     def register(self, number):
         return struct.unpack("<I", bytes.fromhex(self.ask(f"p{number:x}")))[0]
@@ -149,6 +166,12 @@ class GdbRemote:
             data += bytes.fromhex(answer)
         return bytes(data)
 
+    def read_all(self, places):
+        """The bytes at each (address, size), asked for at once."""
+        texts = [f"m{address:x},{size:x}" for address, size in places]
+        self._send(*texts)
+        return [bytes.fromhex(self._answer(text, None)) for text in texts]
+
     def write(self, address, data):
         """Even where the core cannot write: QEMU's stub goes past the protection of ROM and flash."""
         for at in range(0, len(data), MEMORY_BYTES_MAX):
@@ -158,27 +181,53 @@ class GdbRemote:
     def word(self, address):
         return struct.unpack("<I", self.read(address, 4))[0]
 
+    def monitor(self, command):
+        """A command of QEMU's monitor; what it printed."""
+        answer, output = self.ask("qRcmd," + command.encode().hex()), ""
+        while answer[:1] == "O" and answer != "OK":
+            output += bytes.fromhex(answer[1:]).decode()
+            answer = self._packet(PATIENCE_S)
+        return output
+
     # --- running ---
 
-    def add_breakpoint(self, address):
-        self.ask(f"Z0,{address & ~1:x},2", "OK")
+    def set_breakpoints(self, addresses):
+        """These, and no others."""
+        wanted = {address & ~1 for address in addresses}
+        self.ask_all([f"z0,{address:x},2" for address in self.breakpoints - wanted] +
+                     [f"Z0,{address:x},2" for address in wanted - self.breakpoints])
+        self.breakpoints = wanted
 
-    def remove_breakpoint(self, address):
-        self.ask(f"z0,{address & ~1:x},2", "OK")
+    def step(self, registers=None):
+        """One instruction; with `registers`: from there."""
+        self._go("s", registers)
+        self._stopped(self._packet(PATIENCE_S))
 
-    def step(self):
-        """One instruction."""
-        self._stopped(self.ask("s"))
-
-    def run(self, deadline_s=PATIENCE_S):
+    def run(self, deadline_s=PATIENCE_S, registers=None):
         """Until a breakpoint; the address at which the core stands. Timeout: the machine was stopped where it was."""
-        self._send("c")
+        self.start(registers)
+        if not self.stopped(deadline_s):
+            self.stop()
+            raise Timeout(f"the machine did not stop within {deadline_s:g} s")
+        return self.register(15)
+
+    def start(self, registers=None):
+        """Lets it run; with `registers`: from there. stopped() or stop() is to follow."""
+        self._go("c", registers)
+
+    def _go(self, how, registers):
+        packets = self._register_packets(registers) if registers else []
+        self._send(*packets, how)
+        for packet in packets:
+            self._answer(packet, "OK")
+
+    def stopped(self, deadline_s):
+        """Whether the machine, once started, stands within this time."""
         try:
             self._stopped(self._packet(deadline_s))
+            return True
         except Timeout:
-            self.stop()
-            raise
-        return self.register(15)
+            return False
 
     def stop(self):
         self.socket.sendall(b"\x03")

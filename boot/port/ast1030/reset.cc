@@ -60,9 +60,10 @@ void Crash(std::string_view what) {
   ResetAs(kCrashReset);
 }
 
+void LeaveHandOff(const HandOff& hand_off) { std::ranges::copy(EncodeHandOff(hand_off), hand_off_room().begin()); }
+
 // This core has no caches: what was written is what is fetched.
-void Jump(ByteView image, const HandOff& hand_off) {
-  std::ranges::copy(EncodeHandOff(hand_off), hand_off_room().begin());
+void Jump(ByteView image) {
   const std::uintptr_t thumb = reinterpret_cast<std::uintptr_t>(image.data()) | 1;
   asm volatile("dsb\n isb\n bx %0" ::"r"(thumb) : "memory");
   __builtin_unreachable();

@@ -66,7 +66,8 @@ void PawlMain() {
   const Booted booted = Boot(record, slots, *rom, cause, board::WatchdogMs());
   bare::Report(booted);
   if (!booted.image) bare::WaitAndReset();
+  board::LeaveHandOff(booted.hand_off);
   bare::RecheckOrCrash(record, slots, booted);
   board::ArmWatchdog();
-  board::Jump(booted.image->image(), booted.hand_off);
+  board::Jump(booted.image->image());
 }

@@ -41,9 +41,12 @@ MutableBytes ImageMemory(Slot slot) {
   return {reinterpret_cast<std::uint8_t*>(address), kImageMemoryBytes};
 }
 
-void Jump(ByteView image, const HandOff& hand_off) {
+void LeaveHandOff(const HandOff& hand_off) {
   const HandOffPacket packet = EncodeHandOff(hand_off);
   std::ranges::copy(packet, reinterpret_cast<std::uint8_t*>(kHandOff));
+}
+
+void Jump(ByteView image) {
   ForgetFetched();
   const auto entry = reinterpret_cast<std::uint32_t>(image.data());  // even: ARM code
   asm volatile("mov r0, %1\n bx %0" ::"r"(entry), "r"(kHandOff) : "r0", "memory");
