@@ -26,11 +26,15 @@ class LabTest(unittest.TestCase):
         cls.lab = Lab(cls.folder)
         try:
             cls.lab.start(**cls.platform_options)
-            cls.lab.make_class()
+            cls.make_classes()
         except BaseException:
             cls.failed = True
             cls.tearDownClass()
             raise
+
+    @classmethod
+    def make_classes(cls):
+        cls.lab.make_class()
 
     @classmethod
     def tearDownClass(cls):

@@ -82,7 +82,8 @@ class Device:
 
     def kill(self):
         """kill -9 of the machine itself."""
-        self.machine.kill()
+        if self.machine:
+            self.machine.kill()
 
     # --- what it is now ---
 

@@ -2,7 +2,10 @@
 import os
 import pathlib
 import sqlite3
+import threading
 
+from . import board
+from .board import BoardDevice
 from .device import SLOT_BYTES, WATCHDOG_MS, Device
 from .platform import Platform
 from .process import LabError
@@ -21,6 +24,7 @@ class Lab:
         self.devices = {}
         self._releases = {}
         self._anchors = {}
+        self._signing = threading.Lock()  # each release is made once, whoever asks first
 
     def start(self, **platform):
         self.platform.configure(**platform)
@@ -36,8 +40,7 @@ class Lab:
 
     def close(self):
         for device in self.devices.values():
-            if device.machine:
-                device.machine.kill()
+            device.kill()
         if self.platform.child and self.platform.child.running:
             try:
                 self.platform.stop()
@@ -46,8 +49,10 @@ class Lab:
 
     # --- firmware and releases ---
 
-    def firmware(self, name):
+    def firmware(self, name, device_class="virtual-1"):
         """The image that the build made for this version, e.g. 2.1.0 or 2.2.1-hangs."""
+        if device_class == board.CLASS:
+            return board.firmware(name)
         path = self.build / "firmware" / f"pawl-firmware-{name}"
         if not path.exists():
             raise LabError(f"{path} is missing: build the target pawl-firmware-{name}")
@@ -68,13 +73,13 @@ class Lab:
     def release(self, firmware, device_class="virtual-1", version=None, image=None, **options):
         """Uploads a firmware and has it signed; the release as the API shows it."""
         key = (firmware, device_class, version, image, tuple(sorted(options.items())))
-        if key in self._releases:
+        flat = [x for name, value in {"trial_budget_s": 30, **options}.items() for x in (f"--{name.replace('_', '-')}", value)]
+        with self._signing:
+            if key not in self._releases:
+                self._releases[key] = self.platform.cli_json(
+                    "release", "create", "--class", device_class, "--version", version or firmware.split("-")[0],
+                    image or self.firmware(firmware, device_class), *flat, "--wait")
             return self._releases[key]
-        flat = [x for name, value in {"trial-budget-s": 30, **options}.items() for x in (f"--{name.replace('_', '-')}", value)]
-        shown = self.platform.cli_json("release", "create", "--class", device_class, "--version",
-                                       version or firmware.split("-")[0], image or self.firmware(firmware), *flat, "--wait")
-        self._releases[key] = shown
-        return shown
 
     def factory_release(self, firmware, device_class):
         release = self.release(firmware, device_class)
@@ -93,6 +98,13 @@ class Lab:
         if power:
             device.power_on()
         return device
+
+    def add_board(self, name, firmware="1.0.0", **agent):
+        """A board behind a gateway, enrolled and running."""
+        device = self.devices[name] = BoardDevice(self, name, **agent)
+        device.make(firmware)
+        device.enrol()
+        return device.power_on()
 
     def campaign(self, name, release, devices, **options):
         """Creates a campaign over these devices; its id."""

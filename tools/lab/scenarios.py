@@ -43,7 +43,7 @@ def ended(lab, campaign, device, state, reason, deadline_s=90):
 
 def good_update(lab, devices, say=silent, firmware="2.1.0"):
     """(1) A good update: every device ends confirmed on the new version."""
-    release = lab.release(firmware)
+    release = lab.release(firmware, devices[0].device_class)
     say("operator", f"uploads firmware {firmware}; the release is {release['id']}")
     say("HSM", f"signed manifest {release['manifest_digest'][:16]}…, sequence number {release['sequence']}")
     campaign = lab.campaign(f"good-{firmware}", release, devices)
@@ -144,10 +144,10 @@ def wrong_class(lab, device, say=silent, firmware="3.0.0"):
     return campaign
 
 
-def bad_firmware(lab, device, say, firmware, reason, in_detail=""):
+def bad_firmware(lab, device, say, firmware, reason, in_detail="", **release):
     before = device.status()
     version = running_version(device)
-    release = lab.release(firmware)
+    release = lab.release(firmware, device.device_class, **release)
     campaign = lab.campaign(f"bad-{firmware}", release, [device])
     say("operator", f"rolls out {firmware}, not knowing that it is bad")
     job = ended(lab, campaign, device, "rolled_back", reason, 120)
