@@ -73,8 +73,8 @@ void ProgramRaw(std::uint32_t address, std::uint8_t byte) {
         static_cast<std::uint8_t>(address), byte});
 }
 
-// What the flash's byte is after each step: erased, 0F programmed, F0 refused by the driver, F0 forced on the chip. What
-// lies outside the region is refused too.
+// What the flash's byte is after each step: erased, 0F programmed, F0 refused by the driver, F0 forced on the chip.
+// What lies outside the region is refused too.
 Status HoldNor() {
   board::SpiNorRegion spare(kSpareAt, board::memory::kSectorBytes);
   std::uint8_t byte = 0;

@@ -19,7 +19,8 @@ namespace pawl::test {
 // The private half is SHA-256 of the name.
 class TestKey {
  public:
-  explicit TestKey(const std::string& name) : name_(name), key_(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1), &EC_KEY_free) {
+  explicit TestKey(const std::string& name)
+      : name_(name), key_(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1), &EC_KEY_free) {
     const Digest secret = crypto::Hash(AsBytes(name));
     const EC_GROUP* group = EC_KEY_get0_group(key_.get());
     BIGNUM* scalar = BN_bin2bn(secret.data(), static_cast<int>(secret.size()), nullptr);
