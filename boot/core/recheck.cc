@@ -9,6 +9,7 @@ class LoadedSlots final : public BootSlots {
   LoadedSlots(BootSlots& slots, ByteView image) : slots_(slots), image_(image) {}
   Flash& flash(Slot slot) override { return slots_.flash(slot); }
   Result<ByteView> Load(Slot, std::uint64_t) override { return image_; }
+  static void operator delete(void*) {}  // it only ever lies on the stack; without this, the heap would be linked
 
  private:
   BootSlots& slots_;
