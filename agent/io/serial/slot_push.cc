@@ -76,9 +76,15 @@ void SlotPush::Scanned(const ChildLink::Answer& answer) {
   ScanNext();
 }
 
-// The child takes the next byte at its own place, or at the start of a sector.
+// The child takes the next byte at its own place, or at the start of a sector. After a reset of the child the last
+// sector that matches is written again: if its writing was cut, it may read well only today (docs/spec/boot.md,
+// "Slot").
 void SlotPush::BeginWrites() {
-  if (at_ != image_.bytes) at_ = std::max(SectorOf(at_), begun_ <= at_ ? begun_ : 0);
+  if (begun_ == 0) {
+    at_ = SectorOf(at_ > 0 ? at_ - 1 : 0);
+  } else if (at_ != image_.bytes) {
+    at_ = std::max(SectorOf(at_), begun_ <= at_ ? begun_ : 0);
+  }
   Log("push: bytes=" + std::to_string(image_.bytes) + " from=" + std::to_string(at_));
   WriteNext();
 }
