@@ -7,12 +7,14 @@ import re
 
 from . import forging
 from .device import Device
+from .flash_images import VIRT
 from .process import Child, LabError
 from .virt import VirtMachine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLASS = "virt-1"
-SLOT_BYTES = 8 << 20
+SLOT_BYTES = VIRT.slot_bytes
+SECTOR_BYTES = VIRT.sector_bytes
 WATCHDOG_MS = 2000
 CLASS_OPTIONS = {"slot-bytes": SLOT_BYTES, "watchdog-s": WATCHDOG_MS // 1000}
 GATEWAY = "gw-lab"
