@@ -23,10 +23,10 @@ SCRATCH = 0x40080000  # below all that the board uses: what runs wild writes upw
 GAP = SCRATCH + MARK  # in a trace: a call of one of GAPS
 
 # Not in a trace: the loops of cryptography, and of copying.
-LOOPS = re.compile(r"br_(?!ecdsa_i31_vrfy_raw)|api_|p256_|[a-z0-9]+_f256|sha2small|le30_|be8_|run_code|point_|GT$|mem(cpy|set|move)$")
+LOOPS = re.compile(r"br_|pawl_sha256_|run_code|point_|set_one|GT$|EQ$|mem(cpy|set|move)$")
 LOAD, PEEK, COMMIT = "pawl::RecordStore::Load(", "pawl::RecordStore::Peek(", "pawl::RecordStore::Commit("
 GAPS = (LOAD, PEEK, COMMIT)
-VERIFY = "br_ecdsa_i31_vrfy_raw"
+VERIFY = "pawl_p256_verify"
 STARTS_AT = "pawl::DecodeAnchors("
 RECHECK, MAY_RUN = "pawl::Recheck(", 0x695A96A5  # boot/core/recheck.h
 
@@ -263,11 +263,7 @@ class Boot:
 
     def answer_verify(self, registers):
         try:
-            curve, point, size = struct.unpack("<3I", self.gdb.read(registers.r[3], 12))
-            signature_at, signature_size = struct.unpack("<2I", self.gdb.read(registers.sp, 8))
-            if (curve, size, signature_size, registers.r[2]) != (23, 65, 64, 32):
-                return False
-            arguments = [self.gdb.read(start, length) for start, length in ((point, 65), (registers.r[1], 32), (signature_at, 64))]
+            arguments = [self.gdb.read(start, length) for start, length in zip(registers.r, (65, 32, 64))]
         except LabError:
             return False
         self.back(registers, int(signature_holds(*arguments)))

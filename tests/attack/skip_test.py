@@ -27,7 +27,7 @@ from skip_boot import GAP, IMAGE_MEMORY, Boot, Bootloader  # noqa: E402
 OTHERS = float(os.environ.get("PAWL_SKIP_OTHERS", "4"))  # per cent
 # What reads, compares, decides and jumps.
 DECIDES = re.compile(r"PawlMain|ReadRom|RamSlots|pawl::(Verify|VerifySlot|CheckBootable|Boot|Recheck|Settle|FindKey|Threshold)\(|"
-                     r"CheckSignature|IsRevoked|FindKid|operator==|[Ee]qual|memcmp|IsP256Scalar|VerifyP256|br_ecdsa|crypto::Hash|"
+                     r"CheckSignature|IsRevoked|FindKid|operator==|[Ee]qual|memcmp|VerifyP256|pawl_p256|crypto::Hash|"
                      r"board::(Jump|ArmWatchdog)|std::expected")
 ONLY = os.environ.get("PAWL_SKIP_ONLY", "")  # in this function
 SEED = int(os.environ.get("PAWL_SEED", "1"))
