@@ -106,7 +106,7 @@ class Board:
     # --- one life, from power to its loss ---
 
     def live(self, kill_after_s=None, good=False, deadline_s=30.0):
-        """good: until an update is confirmed. Returns what the board said."""
+        """good: until an update that it brings is confirmed. Returns what the board said."""
         record = self.nor.record()
         self.plan(record, good)
         self.bring_first_sector(record)
@@ -169,7 +169,8 @@ class Board:
             if record is None or record.pending or record.confirmed != "AB"[facts["slot"]]:
                 return False  # another start: it said Changed before its reset, or was not asked in time
             self.acknowledged["confirmed"] = (record.trial, record.confirmed)
-            if self.good:
+            # A trial that was under way when the kills ended may be confirmed first; then comes the one that this life brings.
+            if self.good and record.job == self.next.sequence:
                 return True
         self.doing = "idle"
         if record.owed:
