@@ -9,7 +9,7 @@ enum class Behaviour : std::uint8_t {
   kGood,
   kSelfTestFails,  // a peripheral does not come up
   kHangs,          // its driver never returns
-  kCrashes,        // in the first instruction of the program
+  kCrashes,        // in the image's first instruction: first_instruction_traps.S
   kNeverConfirms,  // a peripheral that is never ready, and says so for ever
 };
 

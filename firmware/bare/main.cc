@@ -80,7 +80,7 @@ std::array<std::uint32_t, 1024> g_spare_memory;  // what memory:ram may overwrit
 void PawlMain() {
   using namespace pawl;
   using namespace pawl::firmware;
-  if constexpr (kBehaviour == Behaviour::kCrashes) __builtin_trap();
+  if constexpr (kBehaviour == Behaviour::kCrashes) __builtin_trap();  // nobody comes here; so nothing else is linked
   board::Start();
   const HandOff hand_off = board::TakeHandOff();
   SayHello(hand_off);
