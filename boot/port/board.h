@@ -21,6 +21,11 @@ std::string_view Name();
 // is already up: the port's own start code does that.
 void Start();
 
+// Bootloader, right after Start: from here to Jump nothing but the bootloader's own code can be executed, so that a
+// core which goes astray comes to no byte that nobody has verified (docs/adr/0010). A board without a unit for it does
+// nothing here, and its page says so.
+void ForbidExecution();
+
 // --- read-only memory ---
 
 // Both: the blobs of docs/spec/keys.md as they lie in memory that no program can write. Empty: there are none, or what
@@ -54,7 +59,8 @@ void FeedWatchdog();
 
 // Bootloader: leaves `hand_off` for the firmware. Before the second look: a fault in here may write anywhere.
 void LeaveHandOff(const HandOff& hand_off);
-// Bootloader: makes the image's bytes visible to instruction fetch and jumps to its first byte; writes nothing.
+// Bootloader: ends ForbidExecution, makes the image's bytes visible to instruction fetch and jumps to its first byte;
+// writes no memory.
 // Precondition: `image` lies in ImageMemory of the slot handed off.
 [[noreturn]] void Jump(ByteView image);
 // Firmware: what the bootloader left.

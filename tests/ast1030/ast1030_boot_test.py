@@ -10,10 +10,12 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "attack")]
 
 from lab import boot_record, flash_images, forging  # noqa: E402
 from lab.ast1030 import CLASS, Ast1030Machine  # noqa: E402
+from lab.gdb_remote import GdbRemote  # noqa: E402
+from skipping import Symbols  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("PAWL_AST1030_BUILD") or ROOT / "build" / "ast1030")
 IDENTITY = forging.rom_identity(CLASS)
@@ -152,6 +154,25 @@ class BootTest(unittest.TestCase):
         self.board.wait_text(f"slot B does not verify: {NUMBERS['invalid signature: unknown key']}\n")
         self.board.wait_text("boot: B0 recovery")
         self.assertNotIn("probe:", self.board.text())
+
+    def test_only_the_bootloader_can_be_executed_until_the_jump(self):
+        self.write_slot("A", 1)
+        recheck = Symbols(BUILD / "bin" / "pawl-boot.elf").function("pawl::Recheck(")
+        for what, address in {"an image": 0x20000, "the stack": 0x1E000, "the slot on flash": 0x80040000}.items():
+            with self.subTest(what):
+                seen = len(self.board.text())
+                self.board.power_on(gdb=True, paused=True)
+                gdb = GdbRemote(self.board.gdb_path)
+                gdb.set_breakpoints([recheck])  # images are in RAM, and what runs was chosen
+                gdb.run()
+                registers = gdb.registers()
+                registers.r[15] = address
+                gdb.set_breakpoints([])
+                gdb.start(registers)
+                gdb.close()
+                self.wait_started("A", "unproven", "other")
+                self.assertNotIn("probe: slot A, mode unproven, cause power", self.board.text()[seen:])
+                self.board.power_off()
 
     def test_without_anchors_nothing_starts(self):
         self.write_slot("A", 1)

@@ -12,10 +12,11 @@ import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "virt")]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "virt"), str(ROOT / "tests" / "attack")]
 from lab import boot_record, flash_images, forging  # noqa: E402
-from lab.gdb_remote import GdbRemote  # noqa: E402
+from lab.gdb_remote import T_BIT, GdbRemote  # noqa: E402
 from lab.serial_line import SerialLine  # noqa: E402
+from skipping import Symbols  # noqa: E402
 from virt_boot_test import CLASS, CRASHES, HANGS, PROBE, REASONS, BoardTest, sealed, trial_of  # noqa: E402
 
 FIRMWARE = pathlib.Path(os.environ.get("PAWL_VIRT_BUILD") or ROOT / "build" / "virt") / "firmware"
@@ -277,6 +278,31 @@ class ReplacedRom(AttackTest):
             rom.write(foreign)
         self.assertIn("does not start: ", self.boot())
         self.assertNotIn("boot: jumps", self.board.text())
+
+
+class Astray(AttackTest):
+    """C4: a core whose stack or link register a glitch has spoilt comes back somewhere else."""
+
+    def test_only_the_bootloader_can_be_executed_until_the_jump(self):
+        self.good_a()
+        where = {"an image": 0x41000000, "inside an image": 0x42000100, "the stack": 0x403FF000, "the hand-off": 0x40100100,
+                 "the slot on flash": 0x04100000, "the ROM data": 0x00100000}
+        elf = Symbols(FIRMWARE.parent / "bin" / "pawl-boot.elf")
+        for what, address in where.items():
+            with self.subTest(what):
+                self.board.power_on(gdb=True, paused=True)
+                gdb = GdbRemote(self.board.gdb_path)
+                gdb.set_breakpoints([elf.function("pawl::Recheck(")])  # images are in RAM, and what runs was chosen
+                gdb.run()
+                registers = gdb.registers()
+                registers.cpsr &= ~T_BIT
+                registers.r[15] = address
+                gdb.set_breakpoints([])
+                gdb.start(registers)
+                gdb.close()
+                self.board.wait_text(f"crash: instruction fetch refused at 0x{address:08x}")
+                self.expect_a(self.board.text())  # after the reset
+                self.board.power_off()
 
 
 class Downgrade(AttackTest):

@@ -2,6 +2,7 @@
 import functools
 import re
 import struct
+import time
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -20,6 +21,9 @@ STACK_TOP, STACK_BYTES = 0x40400000, 32 << 10
 RANGES = [(0x40100000, 0x200), (0x40200000, 0x400), (STACK_TOP - STACK_BYTES, STACK_BYTES),
           (IMAGE_MEMORY["A"], IMAGE_BYTES + 32), (IMAGE_MEMORY["B"], IMAGE_BYTES + 32)]
 SCRATCH = 0x40080000  # below all that the board uses: what runs wild writes upwards mostly
+# The MMU lets nothing be executed but the ROM (boot/port/virt/execution.cc); what this test runs in its scratch is excepted.
+SECTIONS, NEVER_EXECUTED, FETCH_REFUSED, FETCH_VECTOR = "pawl::board::(anonymous namespace)::g_sections", 0x10, 2, 0xC
+CONTROL = 0x00C50079  # Cortex-A15, with the MMU
 GAP = SCRATCH + MARK  # in a trace: a call of one of GAPS
 
 # Not in a trace: the loops of cryptography, and of copying.
@@ -31,6 +35,7 @@ STARTS_AT = "pawl::DecodeAnchors("
 RECHECK, MAY_RUN = "pawl::Recheck(", 0x695A96A5  # boot/core/recheck.h
 
 CPU_S_MAX = 0.02  # what a run takes at most that is not for ever
+ASLEEP_S_MAX = 10  # of time: a run may come into recovery behind its start, and then it waits for a minute
 NATIVE_S = 1.0    # and with the machine's own cryptography and scan of the record
 GOLDEN_S = 60
 
@@ -75,7 +80,7 @@ class Boot:
         for name, slot in (("A", state.a), ("B", state.b)):
             board.nor.write_slot(name, slot.image, slot.envelope)
         board.nor.write_record(state.record)
-        self.machine = SkipMachine(faster(board.argv()), RANGES, SCRATCH, log, loader.traced() if log else None)
+        self.machine = SkipMachine(faster(board.argv()), RANGES, SCRATCH, CONTROL, log, loader.traced() if log else None)
         self.gdb = self.machine.gdb
         self.flash = self.kept_flash()
         self.rom = self.gdb.read(ROM, 64)
@@ -84,6 +89,7 @@ class Boot:
             self.gdb.write(recheck, may_run(recheck))
         self.machine.stop_at([loader.start])
         self.gdb.run()
+        self.except_scratch()
         hooks = self.machine.make_patches([*loader.ends, loader.load, loader.peek, loader.verify])
         self.answered = [patch for patch in hooks if patch.address not in loader.ends]
         self.answered.append(Silence(loader.write, self.gdb.read(loader.write, 4)))
@@ -99,6 +105,14 @@ class Boot:
         self.answers = on
         self.machine.apply(self.answered, on)
 
+    def except_scratch(self):
+        sections = self.loader.symbols.addresses[SECTIONS]
+        at = sections + (SCRATCH >> 20) * 4
+        if any(self.gdb.word(sections + (area >> 20) * 4) & NEVER_EXECUTED == 0 for area in (SCRATCH, STACK_TOP, *IMAGE_MEMORY.values())):
+            raise LabError("RAM can be executed")
+        self.gdb.write(at, struct.pack("<I", self.gdb.word(at) & ~NEVER_EXECUTED))
+        self.machine.pieces.append((sections, self.gdb.read(sections, 0x2000)))
+
     # --- flash: what a run may change, and what it is to be again ---
 
     def kept_flash(self):
@@ -111,15 +125,24 @@ class Boot:
 
     def record_is_as_before(self):
         at = NOR + VIRT.record
-        return self.gdb.read(at, 1024) == self.flash[at]
+        try:
+            return self.gdb.read(at, 1024) == self.flash[at]
+        except LabError:
+            return False
 
     def restore(self, flash_too):
         """The memory of the last advance. False: it cannot be had again, or the flash is in somebody's command."""
-        if flash_too and not self.machine.intact():
+        try:
+            return self.restored(flash_too)
+        except LabError:  # a run that began anew and closed the scratch, or that spoilt the MMU's table
             return False
+
+    def restored(self, flash_too):
         if not flash_too:
             self.machine.restore()
             return True
+        if not self.machine.intact():
+            return False
         self.machine.restore((0x00FF00FF, NOR, ROM))  # both banks: read array
         for address, data in self.flash.items():
             self.gdb.write(address, data)
@@ -216,27 +239,42 @@ class Boot:
     def end(self, registers):
         """Runs to an end: its name, with the place if it is an image's."""
         limit_s, begin = CPU_S_MAX, self.machine.cpu_s()
+        asleep_s = time.monotonic() + ASLEEP_S_MAX
         if self.in_patch(registers.pc):
             self.answer(False)
             limit_s = NATIVE_S
         self.gdb.start(registers)
         while True:
             while not self.gdb.stopped(CPU_S_MAX):
-                if self.machine.cpu_s() - begin > limit_s:
+                if self.machine.cpu_s() - begin > limit_s or time.monotonic() > asleep_s:
                     self.gdb.stop()
                     return self.where("hang")
             pc = self.gdb.register(15)
             end = self.ended(pc)
+            if end and pc in IMAGE_MEMORY.values() and not self.enters(pc):
+                return "astray"
             if end:
                 return self.where(end)
             if not self.answer_call(self.machine.hooks.get(pc)):
                 limit_s += NATIVE_S
             self.gdb.start()
 
+    def enters(self, image):
+        """Whether the core, at an image's first instruction, executes it."""
+        self.machine.stop_at(())
+        self.gdb.step()
+        entered = self.gdb.register(15) != FETCH_VECTOR
+        self.gdb.set_register(15, image)
+        self.machine.stop_at(self.loader.starts)
+        return entered
+
     def where(self, end):
-        """An exception or a loop within an image, in RAM or in flash: that image ran."""
+        """An exception or a loop within an image, in RAM or in flash: that image ran. Unless it was the exception that kept
+        it from running."""
         if end not in ("exception", "hang"):
             return end
+        if end == "exception" and self.gdb.register(0) == FETCH_REFUSED:
+            return "astray"
         at = self.gdb.register(1 if end == "exception" else 15)
         for name in ("A", "B"):
             for start in (IMAGE_MEMORY[name], NOR + VIRT.slots[name]):

@@ -16,10 +16,12 @@ TRACE_LINE = re.compile(rb"^Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/", re
 IT_LOW, IT_HIGH = 0x0600_0000, 0x0000_FC00  # the If-Then state in cpsr: bits 1:0, bits 7:2
 
 # ARM code that copies by a table at r11 of (from, to, times 32 bytes), up to a row of no bytes, and then stops.
-# Before that it stores r9 at r12 and at r8.
-COPY = struct.pack("<11I",
+# Before that it stores r9 at r12 and at r8, with the system's control register set to r7, and then sets that to r10.
+COPY = struct.pack("<13I",
+                   0xEE017F10,   #       mcr p15, 0, r7, c1, c0, 0
                    0xE58C9000,   #       str r9, [r12]
                    0xE5889000,   #       str r9, [r8]
+                   0xEE01AF10,   #       mcr p15, 0, r10, c1, c0, 0
                    0xE8BB0007,   # next: ldmia r11!, {r0, r1, r2}
                    0xE3520000,   #       cmp r2, #0
                    0x0A000004,   #       beq end
@@ -28,7 +30,7 @@ COPY = struct.pack("<11I",
                    0xE2522001,   #       subs r2, r2, #1
                    0x1AFFFFFB,   #       bne loop
                    0xEAFFFFF7,   #       b next
-                   0xEA0003F4)   # end:  b COPY_END
+                   0xEA0003F2)   # end:  b COPY_END
 POKED = 0x98
 TABLE_BYTES = 0x100
 # Where the core stops. In a page of its own: QEMU runs a page with a breakpoint an instruction at a time.
@@ -37,6 +39,7 @@ LOOP = struct.pack("<I", 0xE7FEE7FE)  # Thumb; ARM code comes to COPY_END only, 
 SHADOW = 0x2000
 MARK = 0x90           # in the scratch RAM: runs only to stand in a trace
 NOP = struct.pack("<2I", 0xE1A00000, 0xE1A00000)
+MMU = 1  # in the system's control register
 PRIVILEGED = 0x1D3  # supervisor mode, everything masked, ARM state
 
 
@@ -123,10 +126,11 @@ class Silence:
 class SkipMachine:
     """One QEMU that stands at its first instruction. Context manager: QEMU is killed at the end, by pid."""
 
-    def __init__(self, command, ranges, scratch, log=None, log_ranges=None):
+    def __init__(self, command, ranges, scratch, control, log=None, log_ranges=None):
         """command: QEMU with its drives. ranges: (address, bytes) of RAM that a snapshot keeps; scratch: RAM that nobody
-        else uses. log: with log_ranges: where traced(True) writes each instruction that runs there."""
-        self.ranges, self.scratch = ranges, scratch
+        else uses; control: the system control register of an undisturbed bootloader. log: with log_ranges: where
+        traced(True) writes each instruction that runs there."""
+        self.ranges, self.scratch, self.control = ranges, scratch, control
         self.folder = tempfile.TemporaryDirectory(prefix="pawl-skip-")
         path = pathlib.Path(self.folder.name) / "gdb"
         arguments = [*map(str, command), "-S", "-gdb", f"unix:path={path},server=on,wait=off", "-action", "watchdog=none",
@@ -216,6 +220,7 @@ class SkipMachine:
     def _copy(self, table, poke=None):
         registers = [0] * 16
         registers[9], registers[12], registers[8] = poke or (0, self.scratch + POKED, self.scratch + POKED)
+        registers[7], registers[10] = self.control & ~MMU, self.control
         registers[11], registers[15] = self.scratch + table, self.scratch
         end = self.gdb.run(registers=Registers([*registers, PRIVILEGED]))
         if end != self.scratch + COPY_END:

@@ -12,4 +12,6 @@ inline volatile std::uint8_t& ByteRegister(std::uintptr_t address) {
   return *reinterpret_cast<volatile std::uint8_t*>(address);
 }
 
+inline constexpr std::uintptr_t kMpuControl = 0xE000ED94;  // of the core: ARM DDI 0403E, B3.5.5
+
 }  // namespace pawl::board

@@ -65,6 +65,7 @@ void LeaveHandOff(const HandOff& hand_off) { std::ranges::copy(EncodeHandOff(han
 // This core has no caches: what was written is what is fetched.
 void Jump(ByteView image) {
   const std::uintptr_t thumb = reinterpret_cast<std::uintptr_t>(image.data()) | 1;
+  Register(kMpuControl) = 0;
   asm volatile("dsb\n isb\n bx %0" ::"r"(thumb) : "memory");
   __builtin_unreachable();
 }

@@ -54,6 +54,7 @@ void RecheckOrCrash(RecordStore& record, BootSlots& slots, const Booted& booted)
 void PawlMain() {
   using namespace pawl;
   board::Start();
+  board::ForbidExecution();
   const ResetCause cause = board::TakeResetCause();
   bare::ReportStart(cause);
   const Result<Rom> rom = bare::ReadRom();

@@ -49,7 +49,15 @@ void LeaveHandOff(const HandOff& hand_off) {
 void Jump(ByteView image) {
   ForgetFetched();
   const auto entry = reinterpret_cast<std::uint32_t>(image.data());  // even: ARM code
-  asm volatile("mov r0, %1\n bx %0" ::"r"(entry), "r"(kHandOff) : "r0", "memory");
+  asm volatile(
+      "mrc p15, 0, r3, c1, c0, 0\n"  // the MMU off: an image starts without, and could not be executed with it
+      "bic r3, r3, #1\n"
+      "mcr p15, 0, r3, c1, c0, 0\n"
+      "isb\n"
+      "mov r0, %1\n"
+      "bx %0" ::"r"(entry),
+      "r"(kHandOff)
+      : "r0", "r3", "memory");
   __builtin_unreachable();
 }
 
