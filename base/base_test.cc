@@ -67,6 +67,48 @@ TEST(BoundedText, CutsOffWhatDoesNotFit) {
   EXPECT_EQ(text.view(), "abc12");
 }
 
+TEST(Decimal, SaysEveryNumberAsTheLibraryDoes) {
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{9}, std::uint64_t{10}, std::uint64_t{65535},
+                                     std::uint64_t{4294967295}, std::uint64_t{4294967296}, ~std::uint64_t{0}}) {
+    EXPECT_EQ(Decimal(number).view(), std::to_string(number));
+  }
+  std::uint64_t number = 1;
+  for (int i = 0; i < 100'000; ++i) {
+    number = number * 6364136223846793005 + 1442695040888963407;
+    ASSERT_EQ(Decimal(number >> (i % 64)).view(), std::to_string(number >> (i % 64)));
+  }
+  for (std::uint32_t small = 0; small <= 0xFFFF; ++small) {
+    ASSERT_EQ(Decimal(static_cast<std::uint16_t>(small)).view(), std::to_string(small));
+  }
+}
+
+Status BriefToStatus(const BriefStatus& status) {
+  PAWL_TRY(status);
+  return {};
+}
+BriefStatus BriefToBrief(const BriefStatus& status) {
+  PAWL_TRY(status);
+  return {};
+}
+Result<int> BriefToResult(const BriefStatus& status) {
+  PAWL_TRY(status);
+  return 7;
+}
+
+TEST(BriefStatus, KeepsEveryReasonOnItsWayThroughFunctions) {
+  static_assert(sizeof(BriefStatus) == 4 && std::is_trivially_copyable_v<BriefStatus>);
+  EXPECT_TRUE(BriefStatus().has_value());
+  EXPECT_TRUE(BriefToStatus({}).has_value() && BriefToBrief({}).has_value() && BriefToResult({}).has_value());
+  for (const Reason reason : {Reason::kNone, Reason::kInvalidSignature, Reason::kIo, static_cast<Reason>(0xFFFF)}) {
+    const BriefStatus failed = Fail(reason, "a detail");
+    EXPECT_FALSE(failed.has_value());
+    EXPECT_EQ(failed.error().reason, reason);
+    EXPECT_EQ(BriefToStatus(failed).error().reason, reason);
+    EXPECT_EQ(BriefToBrief(failed).error().reason, reason);
+    EXPECT_EQ(BriefToResult(failed).error().reason, reason);
+  }
+}
+
 TEST(EndianLoads, ReadWhatStoresWrote) {
   std::array<std::uint8_t, 8> bytes{};
   StoreLe<std::uint64_t>(bytes, 0x0102030405060708U);

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace pawl {
 
@@ -39,11 +42,19 @@ inline bool EqualConstantTime(ByteView a, ByteView b) {
 template <class T>
 constexpr T LoadLe(ByteView from) {
   T value = 0;
+  if (std::endian::native == std::endian::little && !std::is_constant_evaluated()) {
+    std::memcpy(&value, from.data(), sizeof(T));  // one load; byte by byte, a small core needs ten instructions
+    return value;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value | (static_cast<T>(from[i]) << (8 * i)));
   return value;
 }
 template <class T>
 constexpr void StoreLe(MutableBytes to, T value) {
+  if (std::endian::native == std::endian::little && !std::is_constant_evaluated()) {
+    std::memcpy(to.data(), &value, sizeof(T));
+    return;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
 }
 template <class T>

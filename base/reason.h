@@ -36,6 +36,7 @@ const ReasonEntry& Describe(Reason reason);
 // Its `text` alone, from a table and a source of its own: a bootloader says no more, so it holds no more.
 std::string_view Text(Reason reason);
 // Its text, or its number where a build is brief (base/brief.h).
-BoundedText<40> Name(Reason reason);
+using ReasonName = std::conditional_t<kBrief, Decimal<std::uint16_t>, BoundedText<40>>;
+ReasonName Name(Reason reason);
 
 }  // namespace pawl

@@ -13,14 +13,14 @@ constexpr ReasonText kTexts[] = {
 #undef PAWL_REASON
 };
 
-// Not append_number: its 64-bit division costs a small core more than the decision that calls this.
-[[maybe_unused]] BoundedText<40> Decimal(std::uint16_t number) {
-  std::array<char, 5> digits{};
-  std::size_t first = digits.size();
-  for (unsigned left = number; first == digits.size() || left != 0; left /= 10) {
-    digits[--first] = static_cast<char>('0' + left % 10);
+// A template, so that the one that this build has not is not compiled.
+template <class Named>
+Named NameAs(Reason reason) {
+  if constexpr (kBrief) {
+    return Named(static_cast<std::uint16_t>(reason));
+  } else {
+    return Named(Text(reason));
   }
-  return std::string_view(&digits[first], digits.size() - first);
 }
 
 }  // namespace
@@ -32,9 +32,6 @@ std::string_view Text(Reason reason) {
   return "unknown reason";
 }
 
-BoundedText<40> Name(Reason reason) {
-  if constexpr (kBrief) return Decimal(static_cast<std::uint16_t>(reason));
-  return Text(reason);
-}
+ReasonName Name(Reason reason) { return NameAs<ReasonName>(reason); }
 
 }  // namespace pawl

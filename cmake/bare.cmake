@@ -15,6 +15,8 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
                     $<$<COMPILE_LANGUAGE:CXX>:-fno-use-cxa-atexit>)
 # No path of the build machine in what is burnt into ROM; the same bytes wherever it is built.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+# Last of all: any library may need it.
+set(CMAKE_CXX_STANDARD_LIBRARIES -lgcc)
 add_link_options(-nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--build-id=none)
 
 option(PAWL_BRIEF "A smaller bootloader: reasons as numbers, no details (base/brief.h)" OFF)
@@ -28,7 +30,6 @@ set(PAWL_PORT ${CMAKE_SOURCE_DIR}/boot/port/${PAWL_BOARD})
 function(pawl_bare_link name script)
   set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${PAWL_PORT}/${script})
   target_link_options(${name} PRIVATE -T${PAWL_PORT}/${script} -Wl,-Map=$<TARGET_FILE_DIR:${name}>/${name}.map)
-  target_link_libraries(${name} PRIVATE gcc)
   add_custom_command(TARGET ${name} POST_BUILD
     COMMAND ${CMAKE_OBJCOPY} -O binary $<TARGET_FILE:${name}> $<TARGET_FILE_DIR:${name}>/${name}.bin)
 endfunction()

@@ -31,11 +31,12 @@ extern "C" void PawlRun() {
 }
 
 void pawl::AssertFailed(const char* expression, const char* file, int line) {
-  if constexpr (kBrief) board::Crash("bug");
   BoundedText<160> text(file);
   text.append(":").append_number(static_cast<std::uint64_t>(line)).append(": bug: ").append(expression);
   board::Crash(text);
 }
+
+void pawl::AssertFailedBriefly() { board::Crash("bug"); }
 
 // Nothing here has a heap. The compiler still refers to `delete` from each virtual destructor.
 void operator delete(void*) noexcept { pawl::board::Crash("bug: delete without a heap"); }
