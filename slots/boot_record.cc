@@ -5,153 +5,76 @@
 namespace pawl {
 namespace {
 
-// Words of RM(1,5): at least 16 of 32 bits apart from each other, from all-zero and from all-one, so neither a few
-// flipped bits nor an erased or killed cell turns one meaning into another.
-constexpr std::uint32_t kWordA = 0x5A5A5A5A;
-constexpr std::uint32_t kWordB = 0xA5A5A5A5;
-constexpr std::uint32_t kWordNone = 0x3C3C3C3C;
-constexpr std::uint32_t kWordYes = 0x66666666;
-constexpr std::uint32_t kWordNo = 0x99999999;
+constexpr std::uint32_t kMagicWord = 0x31525750;  // "PWR1", little endian: its last byte, the version, is the highest
+constexpr std::uint32_t kBlankWord = 0xFFFFFFFF;
 
-constexpr std::string_view kMagic = "PWR1";
-
-// Offsets in the cell (docs/spec/boot.md, "Cell").
-constexpr std::size_t kSequenceAt = 4;
-constexpr std::size_t kConfirmedAt = 8;
-constexpr std::size_t kProvenAt = 12;
-constexpr std::size_t kPendingAt = 16;
-constexpr std::size_t kStartedAt = 20;
-constexpr std::size_t kAttemptsAt = 24;
-constexpr std::size_t kPowerAttemptsAt = 25;
-constexpr std::size_t kReasonAt = 26;
-constexpr std::size_t kTrialAt = 28;
-constexpr std::size_t kJobAt = 32;
-constexpr std::size_t kOwedAt = 40;
-constexpr std::size_t kEmergencyReasonAt = 44;
-constexpr std::size_t kEmergencyCountAt = 46;
-constexpr std::size_t kFloorAt = 48;
-constexpr std::size_t kReservedAt = 52;
-constexpr std::size_t kDigestAt = 64;
-constexpr std::size_t kDetailAt = 96;
-constexpr std::size_t kCrcAt = 124;
-static_assert(kDetailAt + kRecordDetailBytes == kCrcAt);
-
-constexpr std::uint32_t WordOf(bool value) { return value ? kWordYes : kWordNo; }
-constexpr std::uint32_t WordOf(std::optional<Slot> slot) {
-  if (!slot) return kWordNone;
-  return *slot == Slot::kA ? kWordA : kWordB;
-}
-constexpr bool Printable(std::uint8_t c) { return c >= 0x20 && c < 0x7F; }
-
-template <class T>
-void Put(RecordCell& cell, std::size_t at, T value) {
-  StoreLe<T>(MutableBytes(cell).subspan(at, sizeof(T)), value);
-}
-
-// Reads fields and remembers whether all words were codewords.
-class CellReader {
- public:
-  explicit CellReader(ByteView cell) : cell_(cell) {}
-  bool ok() const { return ok_; }
-
-  template <class T>
-  T Number(std::size_t at) const {
-    return LoadLe<T>(cell_.subspan(at, sizeof(T)));
-  }
-  bool YesNo(std::size_t at) {
-    const auto word = Number<std::uint32_t>(at);
-    ok_ = ok_ && (word == kWordYes || word == kWordNo);
-    return word == kWordYes;
-  }
-  std::optional<Slot> SlotOrNone(std::size_t at) {
-    const auto word = Number<std::uint32_t>(at);
-    if (word == kWordA) return Slot::kA;
-    if (word == kWordB) return Slot::kB;
-    ok_ = ok_ && word == kWordNone;
-    return std::nullopt;
-  }
-  Slot OneSlot(std::size_t at) {
-    const auto slot = SlotOrNone(at);
-    ok_ = ok_ && slot.has_value();
-    return slot.value_or(Slot::kA);
-  }
-  BoundedText<kRecordDetailBytes> Detail() {
-    const ByteView bytes = cell_.subspan(kDetailAt, kRecordDetailBytes);
-    std::size_t size = 0;
-    while (size < bytes.size() && Printable(bytes[size])) ++size;
-    for (const std::uint8_t rest : bytes.subspan(size)) ok_ = ok_ && rest == 0xFF;
-    return AsText(bytes.first(size));
-  }
-
- private:
-  ByteView cell_;
-  bool ok_ = true;
-};
+std::uint32_t CrcOf(const BootRecord& record) { return Crc32(BytesOf(record).first(offsetof(BootRecord, crc))); }
 
 std::unexpected<Error> NotAllowed(std::string_view rule) { return Fail(Reason::kNotAllowed, rule); }
 
 }  // namespace
 
-RecordCell EncodeRecord(const BootRecord& record) {
-  RecordCell cell;
-  cell.fill(0xFF);
-  std::ranges::copy(kMagic, cell.begin());
-  Put(cell, kSequenceAt, record.sequence);
-  Put(cell, kConfirmedAt, WordOf(std::optional(record.confirmed)));
-  Put(cell, kProvenAt, WordOf(record.proven));
-  Put(cell, kPendingAt, WordOf(record.pending));
-  Put(cell, kStartedAt, WordOf(record.started));
-  Put(cell, kAttemptsAt, record.attempts_left);
-  Put(cell, kPowerAttemptsAt, record.power_attempts_left);
-  Put(cell, kReasonAt, static_cast<std::uint16_t>(record.reason));
-  Put(cell, kTrialAt, record.trial);
-  Put(cell, kJobAt, record.job);
-  Put(cell, kOwedAt, WordOf(record.owed));
-  Put(cell, kEmergencyReasonAt, static_cast<std::uint16_t>(record.emergency_reason));
-  Put(cell, kEmergencyCountAt, record.emergency_count);
-  Put(cell, kFloorAt, record.floor);
-  std::ranges::copy(record.trial_digest, cell.begin() + kDigestAt);
-  std::size_t at = kDetailAt;
-  for (const char c : record.detail.view()) {
+RecordText& RecordText::append(std::string_view text) {
+  std::size_t at = size();
+  for (const char c : text) {
+    if (at == bytes_.size()) break;
     const auto byte = static_cast<std::uint8_t>(c);
-    cell[at++] = Printable(byte) ? byte : std::uint8_t{'?'};
+    bytes_[at++] = Printable(byte) ? byte : std::uint8_t{'?'};
   }
-  Put(cell, kCrcAt, Crc32(ByteView(cell).first(kCrcAt)));
-  return cell;
+  return *this;
+}
+
+RecordText& RecordText::assign(std::string_view text) {
+  clear();
+  return append(text);
+}
+
+// All before the padding at the end is printable.
+bool RecordText::valid() const {
+  std::size_t left = bytes_.size();
+  while (left > 0 && bytes_[left - 1] == kPadding) --left;
+  while (left > 0 && Printable(bytes_[left - 1])) --left;
+  return left == 0;
+}
+
+BootRecord::BootRecord() {
+  std::memset(static_cast<void*>(this), 0, offsetof(BootRecord, detail));  // smaller than a store for each
+  magic = kMagicWord;
+  confirmed = Slot::kA;
+  proven = started = owed = false;
+  pending = std::nullopt;
+  reserved.fill(kBlankWord);
+  crc = 0;
+}
+
+void Seal(BootRecord& record) { record.crc = CrcOf(record); }
+
+Status CheckRecord(const BootRecord& record) {
+  if (record.magic << 8 != kMagicWord << 8) return Fail(Reason::kCorrupt, "boot record: magic");
+  if (record.crc != CrcOf(record)) return Fail(Reason::kCorrupt, "boot record: CRC");
+  if (record.magic != kMagicWord) {
+    return Fail(Reason::kUnsupportedVersion, "boot record: written by another version than 1");
+  }
+  const bool words = record.confirmed.valid() && record.proven.valid() && record.pending.valid() &&
+                     record.started.valid() && record.owed.valid();
+  const bool reserved = (record.reserved[0] & record.reserved[1] & record.reserved[2]) == kBlankWord;
+  if (!words || !reserved || !record.detail.valid()) {
+    return Fail(Reason::kCorrupt, "boot record: a field has no valid value");
+  }
+  return {};
+}
+
+RecordCell EncodeRecord(const BootRecord& record) {
+  BootRecord sealed = record;
+  Seal(sealed);
+  return std::bit_cast<RecordCell>(sealed);
 }
 
 Result<BootRecord> DecodeRecord(ByteView cell) {
   if (cell.size() != kRecordCellBytes) return Fail(Reason::kCorrupt, "a boot record cell has 128 bytes");
-  if (!Equal(cell.first(3), AsBytes(kMagic).first(3))) return Fail(Reason::kCorrupt, "boot record: magic");
-  if (LoadLe<std::uint32_t>(cell.subspan(kCrcAt, 4)) != Crc32(cell.first(kCrcAt))) {
-    return Fail(Reason::kCorrupt, "boot record: CRC");
-  }
-  if (cell[3] != static_cast<std::uint8_t>(kMagic[3])) {
-    return Fail(Reason::kUnsupportedVersion, "boot record: written by another version than 1");
-  }
-  CellReader reader(cell);
   BootRecord record;
-  record.sequence = reader.Number<std::uint32_t>(kSequenceAt);
-  record.confirmed = reader.OneSlot(kConfirmedAt);
-  record.proven = reader.YesNo(kProvenAt);
-  record.pending = reader.SlotOrNone(kPendingAt);
-  record.started = reader.YesNo(kStartedAt);
-  record.attempts_left = reader.Number<std::uint8_t>(kAttemptsAt);
-  record.power_attempts_left = reader.Number<std::uint8_t>(kPowerAttemptsAt);
-  record.reason = static_cast<Reason>(reader.Number<std::uint16_t>(kReasonAt));
-  record.trial = reader.Number<std::uint32_t>(kTrialAt);
-  record.job = reader.Number<std::uint64_t>(kJobAt);
-  record.owed = reader.YesNo(kOwedAt);
-  record.emergency_reason = static_cast<Reason>(reader.Number<std::uint16_t>(kEmergencyReasonAt));
-  record.emergency_count = reader.Number<std::uint16_t>(kEmergencyCountAt);
-  record.floor = reader.Number<std::uint32_t>(kFloorAt);
-  std::ranges::copy(cell.subspan(kDigestAt, record.trial_digest.size()), record.trial_digest.begin());
-  record.detail = reader.Detail();
-  bool reserved_blank = true;
-  for (const std::uint8_t byte : cell.subspan(kReservedAt, kDigestAt - kReservedAt)) {
-    reserved_blank = reserved_blank && byte == 0xFF;
-  }
-  if (!reader.ok() || !reserved_blank) return Fail(Reason::kCorrupt, "boot record: a field has no valid value");
+  std::ranges::copy(cell, BytesOf(record).begin());
+  PAWL_TRY(CheckRecord(record));
   return record;
 }
 
@@ -198,11 +121,7 @@ Result<BootRecord> FailTrial(const BootRecord& record, Slot running, Reason reas
   if (reason == Reason::kNone) return NotAllowed("F3: a failed trial needs a reason");
   BootRecord next = record;
   next.reason = reason;
-  next.detail = {};
-  for (const char c : detail) {
-    const char printable = Printable(static_cast<std::uint8_t>(c)) ? c : '?';
-    next.detail.append(std::string_view(&printable, 1));
-  }
+  next.detail = detail;
   return next;
 }
 

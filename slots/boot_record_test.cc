@@ -133,6 +133,67 @@ TEST(RecordCell, ADetailThatIsNotPrintableStillGivesAValidCell) {
   EXPECT_EQ(back->detail.view(), "bad???");
 }
 
+TEST(RecordCell, ANewRecordThatNobodySealedIsNoCell) {
+  const BootRecord record;  // the store takes it for what no cell is equal to
+  EXPECT_FALSE(CheckRecord(record).has_value());
+  EXPECT_TRUE(CheckRecord(*DecodeRecord(EncodeRecord(record))).has_value());
+}
+
+// A word in RAM that a fault has changed: never read as yes, never as another slot, and never written.
+TEST(RecordCell, AWordThatTheMemoryLostIsNeitherYesNorSealedAsValid) {
+  for (const std::size_t at : {8U, 12U, 16U, 20U, 40U}) {
+    for (unsigned bit = 0; bit < 32; ++bit) {
+      BootRecord record = Example();
+      std::uint8_t& byte = BytesOf(record)[at + bit / 8];
+      byte = static_cast<std::uint8_t>(byte ^ (1U << (bit % 8)));
+      EXPECT_FALSE(record != Example() && (record.owed || (at == 12 && record.proven) || (at == 20 && record.started)));
+      Seal(record);
+      EXPECT_FALSE(CheckRecord(record).has_value()) << at << " " << bit;
+    }
+  }
+}
+
+TEST(RecordWords, BehaveAsTheValuesThatTheyStandFor) {
+  BootRecord record;
+  EXPECT_FALSE(record.pending.has_value());
+  EXPECT_EQ(std::optional<Slot>(record.pending), std::nullopt);
+  for (const Slot slot : {Slot::kA, Slot::kB}) {
+    record.confirmed = slot;
+    EXPECT_EQ(record.confirmed, slot);
+    record.pending = slot;
+    EXPECT_TRUE(record.pending && *record.pending == slot && record.pending == slot && record.pending != Other(slot));
+    EXPECT_EQ(std::optional<Slot>(record.pending), slot);
+    record.pending = std::nullopt;
+    EXPECT_TRUE(!record.pending && record.pending != slot);
+    record.pending = std::optional<Slot>(slot);
+    EXPECT_EQ(record.pending, slot);
+    record.pending.reset();
+    EXPECT_FALSE(record.pending);
+  }
+  for (const bool value : {false, true}) {
+    record.proven = value;
+    EXPECT_EQ(bool{record.proven}, value);
+  }
+  static_assert(!std::is_convertible_v<RecordFlag, int> && !std::is_constructible_v<RecordFlag, int>);
+}
+
+TEST(RecordText, KeepsUpTo28PrintableCharacters) {
+  RecordText text;
+  EXPECT_TRUE(text.empty() && text.view().empty());
+  text.append("abc").append_number(12);
+  EXPECT_EQ(text.view(), "abc12");
+  EXPECT_EQ(text, RecordText("abc12"));
+  text.append("\n\x7F\xFF");
+  EXPECT_EQ(text.view(), "abc12???");
+  text.append("abcdefghijklmnopqrstuvwxyz");
+  EXPECT_EQ(text.view(), "abc12???abcdefghijklmnopqrst");
+  EXPECT_EQ(text.size(), 28U);
+  text.assign("x");
+  EXPECT_EQ(text.view(), "x");
+  text = {};
+  EXPECT_TRUE(text.empty());
+}
+
 // --- Transitions: every combination of what they look at, against the table's conditions said once more. ---
 
 struct Combination {

@@ -94,7 +94,7 @@ class FakeFlash final : public Flash {
   // Lifetime: keeps `power`.
   FakeFlash(std::uint32_t sectors, std::uint32_t sector_bytes, FakePower& power)
       : FakeFlash(sectors, sector_bytes, &power, 1) {}
-  ~FakeFlash() override { std::erase(power_.flashes_, this); }
+  ~FakeFlash() { std::erase(power_.flashes_, this); }
 
   // The medium as it is now. SaveTo and Restore copy only the sectors that differ.
   struct Medium {

@@ -8,15 +8,10 @@ constexpr std::string_view kMagic = "PMH1";
 }  // namespace
 
 HandOffPacket EncodeHandOff(const HandOff& hand_off) {
-  HandOffPacket packet{};
-  const MutableBytes bytes(packet);
-  std::ranges::copy(kMagic, packet.begin());
-  packet[4] = static_cast<std::uint8_t>(hand_off.slot);
-  packet[5] = static_cast<std::uint8_t>(hand_off.mode);
-  packet[6] = static_cast<std::uint8_t>(hand_off.cause);
-  StoreLe(bytes.subspan(8, 4), hand_off.trial);
-  StoreLe(bytes.subspan(12, 4), hand_off.security_version);
-  StoreLe(bytes.subspan(16, 4), hand_off.watchdog_ms);
+  HandOffPacket packet;
+  std::memcpy(packet.data(), kMagic.data(), kMagic.size());
+  std::memcpy(packet.data() + kMagic.size(), &hand_off, sizeof(hand_off));
+  packet[7] = 0;
   return packet;
 }
 

@@ -42,9 +42,15 @@ struct HandOff {
   std::uint32_t watchdog_ms = 0;       // the window that is armed now
 };
 
+// Behind its magic the packet is a HandOff as it lies in memory, its one byte of padding zero.
 // Format  "PMH1" | slot u8 | mode u8 | cause u8 | 0 | trial u32 | security version u32 | watchdog_ms u32, little
 // endian: a packet of the machine line, or bytes in memory that no reset clears.
 using HandOffPacket = std::array<std::uint8_t, 20>;
+static_assert(std::endian::native == std::endian::little);
+static_assert(std::is_standard_layout_v<HandOff> && 4 + sizeof(HandOff) == sizeof(HandOffPacket));
+static_assert(offsetof(HandOff, slot) == 0 && offsetof(HandOff, mode) == 1 && offsetof(HandOff, cause) == 2 &&
+              offsetof(HandOff, trial) == 4 && offsetof(HandOff, security_version) == 8 &&
+              offsetof(HandOff, watchdog_ms) == 12);
 HandOffPacket EncodeHandOff(const HandOff& hand_off);
 // Errors: malformed, unsupported version.
 Result<HandOff> DecodeHandOff(ByteView packet);

@@ -53,39 +53,33 @@ class RecordStore {
   const RecordState& state() const { return state_; }
 
  private:
-  struct Place {
-    std::uint32_t sector = 0;
-    std::uint32_t cell = 0;
+  struct Sector {
+    FlashOffset end = 0;     // of the last cell that is not blank; 0: all are
+    bool ends_dead = false;  // that cell reads all zero
   };
-  struct Found {
-    BootRecord record;
-    Place place;
-    bool twice = false;  // the cell before it is the same
-  };
+  // What every cell said, beside the newest state.
   struct Scan {
-    std::array<std::uint32_t, 2> used{};  // by sector: cells up to the last one that is not blank
-    std::array<bool, 2> ends_dead{};      // by sector: the last of these reads all zero
-    std::optional<Found> newest;
-    bool all_blank() const { return used[0] == 0 && used[1] == 0; }
+    std::array<Sector, 2> sectors;
+    FlashOffset newest = 0;  // the newest state's cell, if there is one
+    bool twice = false;      // the cell before it is the same
   };
-  static bool Newer(const Found& found, const std::optional<Found>& than);
-  static RecordState StateOf(const Scan& scan);
-  Scan ScanCells(bool kill_doubtful);
-  std::uint32_t cells() const { return flash_.sector_bytes() / static_cast<std::uint32_t>(kRecordCellBytes); }
-  std::uint64_t OffsetOf(const Place& place) const;
-  bool Kill(const Place& place);
+  Scan ScanCells(RecordState& found, bool kill_doubtful);
+  BootRecord ReadCell(FlashOffset cell);
+  bool Kill(FlashOffset cell);
   bool KillGuards();
-  Status WriteTwice(const RecordCell& cell);
-  bool WriteCell(const RecordCell& cell);
-  bool ProgramAndCompare(std::uint64_t offset, ByteView bytes);
+  Status WriteTwice(const BootRecord& sealed);
+  bool WriteCell(const BootRecord& sealed);
+  bool ProgramAndCompare(FlashOffset offset, ByteView bytes);
   Status MakeRoom();
 
   Flash& flash_;
-  RecordState state_;
+  FlashOffset sector_bytes_;
   Status usable_ = Fail(Reason::kInvalidArgument, "the boot record was not loaded");  // why Commit refuses, if it does
-  std::optional<Place> newest_;                                                       // of `state_`, if it is valid
-  Place next_;                                                                        // where the next cell goes
+  FlashOffset newest_ = 0;    // cell of `state_`, if it is valid
+  FlashOffset next_ = 0;      // where the next cell goes
+  FlashOffset end_ = 0;       // of the sector in which that lies
   std::uint32_t guards_ = 0;  // so many cells before that must be killed first
+  RecordState state_;
 };
 
 }  // namespace pawl

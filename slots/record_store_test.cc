@@ -384,5 +384,42 @@ TEST(RecordStorePowerCut, AChainOfRandomCutsNeverLosesTheStateActedOn) {
   EXPECT_GT(device.acted(), 1000U);
 }
 
+// One cell cannot be read; the attempt leaves some bytes all the same.
+class PartlyReadable final : public Flash {
+ public:
+  PartlyReadable(FakeFlash& flash, std::uint64_t cell, std::uint8_t left) : flash_(flash), cell_(cell), left_(left) {}
+  std::uint64_t bytes() const override { return flash_.bytes(); }
+  std::uint32_t sector_bytes() const override { return flash_.sector_bytes(); }
+  Status Read(std::uint64_t offset, MutableBytes to) override {
+    PAWL_TRY(flash_.Read(offset, to));
+    if (offset != cell_) return {};
+    std::ranges::fill(to, left_);
+    return Fail(Reason::kIo, "unreadable");
+  }
+  Status Program(std::uint64_t offset, ByteView from) override {
+    killed_ = killed_ || offset == cell_;
+    return flash_.Program(offset, from);
+  }
+  Status Erase(std::uint64_t sector) override { return flash_.Erase(sector); }
+  Status Flush() override { return flash_.Flush(); }
+  bool killed() const { return killed_; }
+
+ private:
+  FakeFlash& flash_;
+  std::uint64_t cell_;
+  std::uint8_t left_;
+  bool killed_ = false;
+};
+
+TEST(RecordStore, ACellThatCannotBeReadIsDoubtfulWhateverTheAttemptLeaves) {
+  for (const std::uint8_t left : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{0xFF}}) {
+    FakeFlash medium{2, 8 * kRecordCellBytes};
+    PartlyReadable flash(medium, 3 * kRecordCellBytes, left);
+    RecordStore store(flash);
+    EXPECT_EQ(store.Load().kind, RecordKind::kLost) << int{left};
+    EXPECT_TRUE(flash.killed()) << int{left};
+  }
+}
+
 }  // namespace
 }  // namespace pawl

@@ -4,19 +4,21 @@ namespace pawl {
 namespace {
 
 constexpr std::string_view kMagic = "PWE1";
+constexpr std::uint32_t kMagicWord = 0x31455750;  // the same, little endian: its last byte, the version, is the highest
 constexpr std::size_t kHeaderBytes = 8;
 
-std::uint64_t TrailerOffset(const Flash& slot) { return SlotImageBytesMax(slot.bytes()); }
+FlashOffset TrailerOffset(const Flash& slot) { return SlotImageBytesMax(slot.bytes()); }
 
 }  // namespace
 
 Result<ByteView> ReadEnvelope(Flash& slot, SlotTrailer& buffer) {
-  if (slot.bytes() <= kSlotTrailerBytes)
-    return Fail(Reason::kInvalidArgument, "a slot is larger than its 8 KiB trailer");
-  PAWL_TRY(slot.Read(TrailerOffset(slot), buffer));
+  const FlashOffset bytes = slot.bytes();
+  if (bytes <= kSlotTrailerBytes) return Fail(Reason::kInvalidArgument, "a slot is larger than its 8 KiB trailer");
+  PAWL_TRY(slot.Read(SlotImageBytesMax(bytes), buffer));
   const ByteView trailer = buffer;
-  if (!Equal(trailer.first(3), AsBytes(kMagic).first(3))) return Fail(Reason::kNotFound, "the slot holds no envelope");
-  if (trailer[3] != static_cast<std::uint8_t>(kMagic[3])) {
+  const auto magic = LoadLe<std::uint32_t>(trailer);
+  if (magic << 8 != kMagicWord << 8) return Fail(Reason::kNotFound, "the slot holds no envelope");
+  if (magic != kMagicWord) {
     return Fail(Reason::kUnsupportedVersion, "the slot's trailer has another version than 1");
   }
   const auto size = LoadLe<std::uint32_t>(trailer.subspan(kMagic.size(), 4));
@@ -28,8 +30,8 @@ Result<ByteView> ReadEnvelope(Flash& slot, SlotTrailer& buffer) {
 Status EraseEnvelope(Flash& slot) {
   if (slot.bytes() <= kSlotTrailerBytes)
     return Fail(Reason::kInvalidArgument, "a slot is larger than its 8 KiB trailer");
-  const std::uint64_t sectors = slot.bytes() / slot.sector_bytes();
-  for (std::uint64_t sector = TrailerOffset(slot) / slot.sector_bytes(); sector < sectors; ++sector) {
+  const FlashOffset sectors = slot.bytes() / slot.sector_bytes();
+  for (FlashOffset sector = TrailerOffset(slot) / slot.sector_bytes(); sector < sectors; ++sector) {
     PAWL_TRY(slot.Erase(sector));
   }
   return slot.Flush();

@@ -12,7 +12,7 @@ namespace pawl {
 inline constexpr std::size_t kSlotTrailerBytes = 8192;
 inline constexpr std::size_t kSlotEnvelopeBytesMax = kSlotTrailerBytes - 8;
 
-constexpr std::uint64_t SlotImageBytesMax(std::uint64_t slot_bytes) {
+constexpr FlashOffset SlotImageBytesMax(FlashOffset slot_bytes) {
   return slot_bytes < kSlotTrailerBytes ? 0 : slot_bytes - kSlotTrailerBytes;
 }
 

@@ -45,11 +45,11 @@ json::value RecordJson(const std::optional<RecordState>& state) {
   if (!state || state->kind != RecordKind::kValid) return nullptr;
   const BootRecord& record = state->record;
   return json::object{{"confirmed", Text(record.confirmed)},
-                      {"proven", record.proven},
+                      {"proven", bool{record.proven}},
                       {"pending", SlotOrNull(record.pending)},
                       {"attempts_left", record.attempts_left},
                       {"trial", record.trial},
-                      {"owed", record.owed},
+                      {"owed", bool{record.owed}},
                       {"reason", Text(record.reason)},
                       {"detail", record.detail.view()},
                       {"floor", record.floor}};

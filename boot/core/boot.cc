@@ -3,56 +3,53 @@
 namespace pawl {
 namespace {
 
-SlotFacts FactsOf(const Result<BootableSlot>& slot) {
-  if (!slot) return {.verified = false, .why = slot.error().reason};
-  const Manifest& manifest = slot->manifest().get();
-  return {.verified = true,
-          .manifest_digest = slot->manifest().digest(),
-          .sequence = manifest.sequence,
-          .security_version = static_cast<std::uint32_t>(manifest.security_version)};  // < 2^32 by the profile
+std::size_t IndexOf(Slot slot) { return static_cast<std::size_t>(slot); }
+
+// Not inlined: a small bootloader wants it once.
+[[gnu::noinline]] SlotFacts FactsOf(const Result<BootableSlot>& verdict) {
+  SlotFacts facts;
+  facts.verified = verdict.has_value();
+  if (verdict) {
+    const Manifest& manifest = verdict->manifest().get();
+    facts.manifest_digest = verdict->manifest().digest();
+    facts.sequence = manifest.sequence;
+    facts.security_version = static_cast<std::uint32_t>(manifest.security_version);  // < 2^32 by the profile
+  } else {
+    facts.why = verdict.error().reason;
+  }
+  return facts;
 }
 
 }  // namespace
 
 Settled Settle(RecordStore& record, const BootFacts& facts) {
-  const RecordState found = record.state();
-  const BootDecision decision = Decide(found, facts);
-  if (!decision.commit) return {decision, {}};
-  const Status committed = record.Commit(decision.next);  // S7: durable when it returns, before anybody jumps
-  if (committed) return {decision, {}};
-  return {WithoutCommit(found, facts, decision), committed};
+  Settled settled{Decide(record.state(), facts), {}};
+  if (settled.decision.commit) {
+    settled.committed = record.Commit(settled.decision.next);  // S7: durable when it returns, before anybody jumps
+    if (!settled.committed) WithoutCommit(record.state(), facts, settled.decision);
+  }
+  return settled;
 }
 
-Booted Boot(RecordStore& record, BootSlots& slots, const Rom& rom, ResetCause cause, std::uint32_t watchdog_ms) {
-  Booted boot;
-  boot.found = record.Load();
-  boot.facts.cause = cause;
-  const std::uint32_t floor = boot.found.record.floor;  // 0 without a valid record
-  std::array<std::optional<BootableSlot>, 2> images;
-  for (const Slot slot : {Slot::kA, Slot::kB}) {
-    const auto index = static_cast<std::size_t>(slot);
-    const Result<BootableSlot> verified = VerifySlot(slots, slot, rom, floor);
-    boot.facts.slots[index] = FactsOf(verified);
-    if (verified) {
-      images[index] = *verified;
-    } else {
-      boot.verdicts[index] = std::unexpected(verified.error());
-    }
-  }
-  boot.settled = Settle(record, boot.facts);
-  const BootDecision& decision = boot.settled.decision;
-  if (decision.recovery()) return boot;
+Booted::Booted(RecordStore& record, BootSlots& slots, const Rom& rom, ResetCause cause, std::uint32_t watchdog_ms)
+    : found(record.Load()),
+      // The floor is 0 without a valid record.
+      verdicts{
+          {VerifySlot(slots, Slot::kA, rom, found.record.floor), VerifySlot(slots, Slot::kB, rom, found.record.floor)}},
+      facts{.slots = {FactsOf(verdicts[0]), FactsOf(verdicts[1])}, .cause = cause},
+      settled(Settle(record, facts)) {
+  const BootDecision& decision = settled.decision;
+  if (decision.recovery()) return;
+  const Result<BootableSlot>& chosen = verdicts[IndexOf(*decision.slot)];
   // Redundant on purpose: whatever went wrong above, nothing runs that has no verified image.
-  const auto& image = images[static_cast<std::size_t>(*decision.slot)];
-  PAWL_ASSERT(image.has_value());
-  boot.image = image;
-  boot.hand_off = {.slot = *decision.slot,
-                   .mode = decision.mode,
-                   .cause = cause,
-                   .trial = decision.mode == BootMode::kTrial ? decision.next.trial : 0,
-                   .security_version = boot.facts.of(*decision.slot).security_version,
-                   .watchdog_ms = watchdog_ms};
-  return boot;
+  PAWL_ASSERT(chosen.has_value());
+  image = &*chosen;
+  hand_off = {.slot = *decision.slot,
+              .mode = decision.mode,
+              .cause = cause,
+              .trial = decision.mode == BootMode::kTrial ? decision.next.trial : 0,
+              .security_version = facts.of(*decision.slot).security_version,
+              .watchdog_ms = watchdog_ms};
 }
 
 }  // namespace pawl

@@ -16,16 +16,25 @@ struct Settled {
 // Decides and commits, before the jump. Precondition: `record` is loaded.
 Settled Settle(RecordStore& record, const BootFacts& facts);
 
+// What a boot came to. Made by Boot, in place: two verified manifests are not copied about.
 struct Booted {
-  RecordState found;  // the record as it was, made solid
+  Booted() = default;
+  Booted(const Booted&) = delete;
+  Booted& operator=(const Booted&) = delete;
+  Booted(RecordStore& record, BootSlots& slots, const Rom& rom, ResetCause cause, std::uint32_t watchdog_ms);
+
+  const BootableSlot* image = nullptr;  // what to run, one of the verdicts; null: recovery
+  HandOff hand_off;                     // for it
+  RecordState found;                    // the record as it was, made solid
+  // By Slot: what verifies, or why it does not, with the detail.
+  std::array<Result<BootableSlot>, 2> verdicts{{Fail(Reason::kNotFound), Fail(Reason::kNotFound)}};
   BootFacts facts;
-  std::array<Status, 2> verdicts;  // by Slot: why a slot does not verify, with the detail
   Settled settled;
-  HandOff hand_off;                   // for the image; meaningless in recovery
-  std::optional<BootableSlot> image;  // what to run; none: recovery
 };
 
 // Precondition: nothing of the firmware runs any more. watchdog_ms: the window that the port will arm before the jump.
-Booted Boot(RecordStore& record, BootSlots& slots, const Rom& rom, ResetCause cause, std::uint32_t watchdog_ms);
+inline Booted Boot(RecordStore& record, BootSlots& slots, const Rom& rom, ResetCause cause, std::uint32_t watchdog_ms) {
+  return Booted(record, slots, rom, cause, watchdog_ms);
+}
 
 }  // namespace pawl

@@ -109,7 +109,7 @@ class BootTest : public ::testing::Test {
 TEST_F(BootTest, ANewDeviceBootsItsFactoryImageUnproven) {
   Install(Slot::kA, 0xAA, 1);
   const Booted boot = Run();
-  ASSERT_TRUE(boot.image.has_value());
+  ASSERT_TRUE(boot.image != nullptr);
   EXPECT_EQ(boot.settled.decision.row(), BootRow::kB1);
   EXPECT_EQ(boot.image->slot(), Slot::kA);
   EXPECT_TRUE(Equal(boot.image->image(), Bytes(5000, 0xAA)));
@@ -140,7 +140,7 @@ TEST_F(BootTest, EveryFlippedByteOfAPendingImageIsFoundAtTheBootAndReported) {
     slots.fake(Slot::kB).bytes_now()[at] ^= 0x10;
     const Booted boot = Run(ResetCause::kSoftware);
     EXPECT_EQ(boot.hand_off.slot, Slot::kA);
-    EXPECT_EQ(boot.settled.decision.rows[0], BootRow::kB3);
+    EXPECT_EQ(*boot.settled.decision.rows.begin(), BootRow::kB3);
     EXPECT_EQ(Stored().reason, Reason::kInvalidImage);
     EXPECT_EQ(Stored().detail.view(), "image digest");
     EXPECT_TRUE(Stored().owed);
@@ -259,7 +259,7 @@ TEST_F(BootTest, WithNoSlotThatVerifiesThereIsNothingToRun) {
   slots.fake(Slot::kB).bytes_now()[7] ^= 1;
   const Booted boot = Run();
   EXPECT_TRUE(boot.settled.decision.recovery());
-  EXPECT_FALSE(boot.image.has_value());
+  EXPECT_FALSE(boot.image != nullptr);
   EXPECT_EQ(Stored().emergency_reason, Reason::kNothingBootable);
   EXPECT_TRUE(Stored().owed);
   const auto before = record.bytes_now();
@@ -271,7 +271,7 @@ TEST_F(BootTest, WithNoSlotThatVerifiesThereIsNothingToRun) {
 TEST_F(BootTest, TheSecondLookFindsWhatTheFirstOneMissed) {
   Install(Slot::kA, 0xAA, 1);
   const Booted boot = Run();
-  ASSERT_TRUE(boot.image.has_value());
+  ASSERT_TRUE(boot.image != nullptr);
   const Rom genuine = rom;
   EXPECT_EQ(LookAgain(boot), kMayRun);
   EXPECT_NE(LookAgain(Booted{}), kMayRun);

@@ -3,59 +3,49 @@
 namespace pawl {
 namespace {
 
-// The record while the rows are gone through.
+// The decision while the rows are gone through.
 class Deciding {
  public:
-  Deciding(const BootRecord& record, const BootFacts& facts) : facts_(facts) { decision_.next = record; }
+  Deciding(BootDecision& decision, const BootFacts& facts)
+      : decision_(decision), record_(decision.next), facts_(facts) {}
 
-  BootDecision FromValid() {
-    const BootRecord found = record();
+  BootRows rows() const { return rows_; }
+
+  // Precondition: the record is the one that was found.
+  void FromValid() {
     Normalise();
-    const bool trial = record().pending && DecideTrial(*record().pending);
+    const bool trial = record_.pending && DecideTrial(*record_.pending);
     if (!trial) DecideConfirmed();
-    decision_.commit = record() != found;
-    return decision_;
   }
 
-  BootDecision FromNothing(bool lost) {
-    const std::optional<Slot> slot = LowerSequence();
-    if (!slot) {
-      Apply(BootRow::kB0);
-      return decision_;
-    }
-    Apply(lost ? BootRow::kB2 : BootRow::kB1);
-    record() = {};
-    record().confirmed = *slot;
-    if (lost) AddEmergency(Reason::kRecordLost);
-    Run(*slot, BootMode::kUnproven);
+  // Precondition: the record is a new one: proven no, pending none, owed no, floor 0.
+  void FromNothing(bool lost) {
+    const SlotFacts& a = facts_.of(Slot::kA);
+    const SlotFacts& b = facts_.of(Slot::kB);
+    if (!a.verified && !b.verified) return Apply(BootRow::kB0);
+    // The factory writes one slot; of two, the older release is the one that was there first.
+    const Slot slot = a.verified && !(b.verified && b.sequence < a.sequence) ? Slot::kA : Slot::kB;
+    record_.confirmed = slot;
     decision_.commit = true;
-    return decision_;
+    Run(slot, BootMode::kUnproven);
+    if (!lost) return Apply(BootRow::kB1);
+    Apply(BootRow::kB2);
+    AddEmergency(Reason::kRecordLost);
   }
 
  private:
-  BootRecord& record() { return decision_.next; }
-  void Apply(BootRow row) { decision_.rows.push_back(row); }
+  void Apply(BootRow row) { rows_.Add(row); }
   void Run(Slot slot, BootMode mode) {
     decision_.slot = slot;
     decision_.mode = mode;
   }
   void AddEmergency(Reason reason) {
-    record().emergency_reason = reason;
-    if (record().emergency_count < 0xFFFF) ++record().emergency_count;
-  }
-
-  // The factory writes one slot; of two, the older release is the one that was there first.
-  std::optional<Slot> LowerSequence() const {
-    const SlotFacts& a = facts_.of(Slot::kA);
-    const SlotFacts& b = facts_.of(Slot::kB);
-    if (a.verified && b.verified) return b.sequence < a.sequence ? Slot::kB : Slot::kA;
-    if (a.verified) return Slot::kA;
-    if (b.verified) return Slot::kB;
-    return std::nullopt;
+    record_.emergency_reason = reason;
+    if (record_.emergency_count < 0xFFFF) ++record_.emergency_count;
   }
 
   void Normalise() {
-    BootRecord& r = record();
+    BootRecord& r = record_;
     if (r.pending == r.confirmed) {
       Apply(BootRow::kN1);
       r.pending = std::nullopt;
@@ -64,39 +54,50 @@ class Deciding {
       Apply(BootRow::kN2);
       r.pending = std::nullopt;
     }
-    if (r.attempts_left > kMaxAttempts || r.power_attempts_left > kMaxPower) {
+    if (r.attempts_left > kMaxAttempts) {
       Apply(BootRow::kN3);
-      r.attempts_left = std::min(r.attempts_left, kMaxAttempts);
-      r.power_attempts_left = std::min(r.power_attempts_left, kMaxPower);
+      r.attempts_left = kMaxAttempts;
+    }
+    if (r.power_attempts_left > kMaxPower) {
+      Apply(BootRow::kN3);
+      r.power_attempts_left = kMaxPower;
     }
   }
 
   // True: the pending slot runs. False: the trial is over, and its rollback is owed.
   bool DecideTrial(Slot pending) {
-    BootRecord& r = record();
+    BootRecord& r = record_;
     const SlotFacts& slot = facts_.of(pending);
-    const bool same_manifest = slot.manifest_digest == r.trial_digest;
-    const bool power = r.started && facts_.cause == ResetCause::kPower;
-    if (!slot.verified || !same_manifest) {
+    const bool holds = slot.verified && slot.manifest_digest == r.trial_digest;
+    const bool failed = r.reason != Reason::kNone;
+    if (!holds) {
       Apply(BootRow::kB3);
-      if (r.reason == Reason::kNone) {
+      if (!failed) {
         r.reason = Reason::kInvalidImage;
-        r.detail = slot.verified ? std::string_view(Wordy("other manifest")) : Name(slot.why).view();
+        r.detail.clear();
+        if (!slot.verified) {
+          r.detail.append(Name(slot.why));
+        } else if (!kBrief) {
+          r.detail.append("other manifest");
+        }
       }
-    } else if (r.started && r.reason != Reason::kNone) {
+    } else if (r.started && failed) {
       Apply(BootRow::kB4);
-    } else if (power && r.power_attempts_left > 0) {
-      Apply(BootRow::kB5);
-      --r.power_attempts_left;
-      Run(pending, BootMode::kTrial);
-      return true;
-    } else if (!power && r.attempts_left > 0) {
-      Apply(BootRow::kB6);
-      --r.attempts_left;
-      r.started = true;
-      Run(pending, BootMode::kTrial);
-      return true;
     } else {
+      const bool power = r.started && facts_.cause == ResetCause::kPower;
+      if (power && r.power_attempts_left > 0) {
+        Apply(BootRow::kB5);
+        --r.power_attempts_left;
+        Run(pending, BootMode::kTrial);
+        return true;
+      }
+      if (!power && r.attempts_left > 0) {
+        Apply(BootRow::kB6);
+        --r.attempts_left;
+        r.started = true;
+        Run(pending, BootMode::kTrial);
+        return true;
+      }
       Apply(BootRow::kB7);
       r.reason = SpentReason();
     }
@@ -119,11 +120,12 @@ class Deciding {
   }
 
   void DecideConfirmed() {
-    BootRecord& r = record();
-    const Slot other = Other(r.confirmed);
-    if (facts_.of(r.confirmed).verified) {
+    BootRecord& r = record_;
+    const Slot confirmed = r.confirmed;
+    const Slot other = Other(confirmed);
+    if (facts_.of(confirmed).verified) {
       Apply(BootRow::kB8);
-      Run(r.confirmed, r.proven ? BootMode::kNormal : BootMode::kUnproven);
+      Run(confirmed, r.proven ? BootMode::kNormal : BootMode::kUnproven);
     } else if (facts_.of(other).verified) {
       Apply(BootRow::kB9);
       r.confirmed = other;
@@ -137,33 +139,41 @@ class Deciding {
     }
   }
 
+  BootDecision& decision_;
+  BootRecord& record_;  // the decision's
   const BootFacts& facts_;
-  BootDecision decision_;
+  BootRows rows_;
 };
 
 }  // namespace
 
 BootDecision Decide(const RecordState& state, const BootFacts& facts) {
-  if (state.kind == RecordKind::kValid) return Deciding(state.record, facts).FromValid();
-  return Deciding({}, facts).FromNothing(state.kind == RecordKind::kLost);
+  BootDecision decision;
+  Deciding deciding(decision, facts);
+  if (state.kind == RecordKind::kValid) {
+    decision.next = state.record;
+    deciding.FromValid();
+    decision.commit = decision.next != state.record;
+  } else {
+    deciding.FromNothing(state.kind == RecordKind::kLost);
+  }
+  decision.rows = deciding.rows();
+  return decision;
 }
 
-BootDecision WithoutCommit(const RecordState& state, const BootFacts& facts, const BootDecision& decision) {
-  BootDecision kept = decision;
-  kept.commit = false;
-  kept.next = state.record;
-  if (decision.recovery() || decision.mode != BootMode::kTrial) return kept;
+void WithoutCommit(const RecordState& state, const BootFacts& facts, BootDecision& decision) {
+  decision.commit = false;
+  decision.next = state.record;
+  if (decision.recovery() || decision.mode != BootMode::kTrial) return;
   const Slot confirmed = state.record.confirmed;
-  const bool proven = state.record.proven;
   if (facts.of(confirmed).verified) {
-    kept.slot = confirmed;
-    kept.mode = proven ? BootMode::kNormal : BootMode::kUnproven;
+    decision.slot = confirmed;
+    decision.mode = state.record.proven ? BootMode::kNormal : BootMode::kUnproven;
   } else {
     // Only the pending slot verifies. It runs, but nobody may call that a trial: its attempts are not counted.
-    kept.slot = Other(confirmed);
-    kept.mode = BootMode::kUnproven;
+    decision.slot = Other(confirmed);
+    decision.mode = BootMode::kUnproven;
   }
-  return kept;
 }
 
 }  // namespace pawl

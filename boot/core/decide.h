@@ -5,7 +5,9 @@
 // Source  docs/spec/boot.md, "Decision"; the rows stand in boot/core/boot_rows.def, and a test holds the page to them.
 #pragma once
 
-#include "base/bounded.h"
+#include <bit>
+#include <iterator>
+
 #include "slots/handoff.h"
 #include "slots/record_store.h"
 
@@ -17,6 +19,42 @@ enum class BootRow : std::uint8_t {
 #undef PAWL_BOOT_ROW
 };
 std::string_view Text(BootRow row);
+
+// The rows that applied, in order: they apply in the order of their enumerators, so a bit for each says it all.
+class BootRows {
+ public:
+  class Iterator {
+   public:
+    using value_type = BootRow;
+    using difference_type = std::ptrdiff_t;
+    constexpr Iterator() = default;
+    constexpr explicit Iterator(std::uint32_t left) : left_(left) {}
+    constexpr BootRow operator*() const { return static_cast<BootRow>(std::countr_zero(left_)); }
+    constexpr Iterator& operator++() {
+      left_ &= left_ - 1;
+      return *this;
+    }
+    constexpr Iterator operator++(int) {
+      const Iterator before = *this;
+      ++*this;
+      return before;
+    }
+    friend constexpr bool operator==(const Iterator&, const Iterator&) = default;
+
+   private:
+    std::uint32_t left_ = 0;
+  };
+
+  constexpr void Add(BootRow row) { bits_ |= 1U << static_cast<unsigned>(row); }
+  // Precondition: there is one.
+  constexpr BootRow last() const { return static_cast<BootRow>(std::bit_width(bits_) - 1); }
+  constexpr Iterator begin() const { return Iterator(bits_); }
+  constexpr Iterator end() const { return Iterator(); }
+
+ private:
+  std::uint32_t bits_ = 0;
+};
+static_assert(std::forward_iterator<BootRows::Iterator>);
 
 // What verification said about one slot.
 struct SlotFacts {
@@ -37,20 +75,20 @@ struct BootFacts {
 };
 
 struct BootDecision {
-  BoundedVec<BootRow, 6> rows;  // that applied, in order; the last one decided
-  std::optional<Slot> slot;     // that runs; none: recovery
+  BootRows rows;             // the last one decided
+  std::optional<Slot> slot;  // that runs; none: recovery
   BootMode mode = BootMode::kUnproven;
   bool commit = false;  // `next` differs from what is stored and must be committed before the jump
   BootRecord next;      // its sequence number is the store's business
 
   bool recovery() const { return !slot.has_value(); }
-  BootRow row() const { return rows[rows.size() - 1]; }
+  BootRow row() const { return rows.last(); }
 };
 
 BootDecision Decide(const RecordState& state, const BootFacts& facts);
 
-// What to do if `decision` could not be committed: an attempt that is not counted is not made, so the confirmed slot
-// runs, or the other if only that verifies; nothing is written.
-BootDecision WithoutCommit(const RecordState& state, const BootFacts& facts, const BootDecision& decision);
+// Makes of `decision` what to do if it could not be committed: an attempt that is not counted is not made, so the
+// confirmed slot runs, or the other if only that verifies; nothing is written.
+void WithoutCommit(const RecordState& state, const BootFacts& facts, BootDecision& decision);
 
 }  // namespace pawl

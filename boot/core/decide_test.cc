@@ -297,11 +297,21 @@ TEST(Decide, ABlankOrLostRecordTakesTheVerifiedSlotWithTheLowerSequenceNumber) {
   }
 }
 
+TEST(BootRows, KeepTheOrderOfTheTable) {
+  BootRows rows;
+  EXPECT_EQ(rows.begin(), rows.end());
+  for (const BootRow row : {BootRow::kN1, BootRow::kN3, BootRow::kB3, BootRow::kB10}) rows.Add(row);
+  const std::vector<BootRow> all(rows.begin(), rows.end());
+  EXPECT_EQ(all, (std::vector<BootRow>{BootRow::kN1, BootRow::kN3, BootRow::kB3, BootRow::kB10}));
+  EXPECT_EQ(rows.last(), BootRow::kB10);
+}
+
 TEST(WithoutCommit, AnAttemptThatIsNotCountedIsNotMadeAndEverythingElseGoesOn) {
   ForEachInput([](const BootRecord& record, const BootFacts& facts) {
     const RecordState state{RecordKind::kValid, record};
     const BootDecision wanted = Decide(state, facts);
-    const BootDecision kept = WithoutCommit(state, facts, wanted);
+    BootDecision kept = wanted;
+    WithoutCommit(state, facts, kept);
     ASSERT_FALSE(kept.commit);
     ASSERT_EQ(kept.next, record);
     ASSERT_EQ(kept.recovery(), wanted.recovery());

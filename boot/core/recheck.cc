@@ -8,8 +8,7 @@ class LoadedSlots final : public BootSlots {
  public:
   LoadedSlots(BootSlots& slots, ByteView image) : slots_(slots), image_(image) {}
   Flash& flash(Slot slot) override { return slots_.flash(slot); }
-  Result<ByteView> Load(Slot, std::uint64_t) override { return image_; }
-  static void operator delete(void*) {}  // it only ever lies on the stack; without this, the heap would be linked
+  Result<ByteView> Load(Slot, FlashOffset) override { return image_; }
 
  private:
   BootSlots& slots_;
@@ -19,7 +18,7 @@ class LoadedSlots final : public BootSlots {
 }  // namespace
 
 std::uint32_t Recheck(RecordStore& record, BootSlots& slots, const Rom& rom, const Booted& booted) {
-  if (!booted.image) return 0;
+  if (booted.image == nullptr) return 0;
   LoadedSlots loaded(slots, booted.image->image());
   const std::uint32_t floor = record.Peek().record.floor;
   const Result<BootableSlot> again = VerifySlot(loaded, booted.hand_off.slot, rom, floor);

@@ -13,12 +13,14 @@ class BootSlots {
   BootSlots() = default;
   BootSlots(const BootSlots&) = delete;
   BootSlots& operator=(const BootSlots&) = delete;
-  virtual ~BootSlots() = default;
 
   virtual Flash& flash(Slot slot) = 0;
   // The first `image_bytes` of the slot, in the very memory from which they will run and which nothing can change any
   // more. Lifetime: until the next Load of the same slot. Errors: i/o error.
-  virtual Result<ByteView> Load(Slot slot, std::uint64_t image_bytes) = 0;
+  virtual Result<ByteView> Load(Slot slot, FlashOffset image_bytes) = 0;
+
+ protected:
+  ~BootSlots() = default;  // nobody owns slots by their base
 };
 
 // What the ROM says: compiled in, fused, or read from a medium that cannot be written.

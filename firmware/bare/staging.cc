@@ -62,7 +62,7 @@ bool Staging::Holds(std::uint64_t offset, ByteView data) {
   for (std::size_t done = 0; done < data.size();) {
     const ByteView part = data.subspan(done, std::min(found.size(), data.size() - done));
     const MutableBytes there = MutableBytes(found).first(part.size());
-    if (!parts_.flash.Read(offset + done, there) || !Equal(there, part)) return false;
+    if (!parts_.flash.Read(static_cast<FlashOffset>(offset + done), there) || !Equal(there, part)) return false;
     done += part.size();
   }
   return true;
@@ -73,10 +73,11 @@ Status Staging::Store(std::uint64_t offset, ByteView data) {
   const std::uint32_t sector_bytes = parts_.flash.sector_bytes();
   image_bytes_ = offset;
   while (!data.empty()) {
-    const auto in_sector = static_cast<std::size_t>(image_bytes_ % sector_bytes);
-    if (in_sector == 0) PAWL_TRY(parts_.flash.Erase(image_bytes_ / sector_bytes));
+    const auto at = static_cast<FlashOffset>(image_bytes_);
+    const auto in_sector = static_cast<std::size_t>(at % sector_bytes);
+    if (in_sector == 0) PAWL_TRY(parts_.flash.Erase(at / sector_bytes));
     const ByteView part = data.first(std::min<std::size_t>(data.size(), sector_bytes - in_sector));
-    PAWL_TRY(parts_.flash.Program(image_bytes_, part));
+    PAWL_TRY(parts_.flash.Program(at, part));
     if (!Holds(image_bytes_, part)) return Fail(Reason::kSlotWrite, "flash does not hold what was written");
     image_bytes_ += part.size();
     data = data.subspan(part.size());

@@ -23,7 +23,7 @@ class FileFlash final : public Flash {
 
   // Errors: i/o error (with path and cause), invalid argument (size).
   static Result<std::unique_ptr<FileFlash>> Open(const std::string& path, const Options& options);
-  ~FileFlash() override;
+  ~FileFlash();
 
   std::uint64_t bytes() const override { return bytes_; }
   std::uint32_t sector_bytes() const override { return options_.sector_bytes; }

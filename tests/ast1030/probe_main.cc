@@ -86,7 +86,7 @@ Status HoldNor() {
   if (byte != 0xFF) return Fail(Reason::kCorrupt);
   PAWL_TRY(spare.Program(0, {&low, 1}));
   if (spare.Program(0, {&high, 1})) return Fail(Reason::kNotAllowed);
-  const std::uint64_t end = spare.bytes();
+  const FlashOffset end = spare.bytes();
   if (spare.Program(end, {&low, 1}) || spare.Read(end, one) || spare.Erase(1)) return Fail(Reason::kNotAllowed);
   PAWL_TRY(spare.Read(0, one));
   if (byte != low) return Fail(Reason::kCorrupt);

@@ -26,7 +26,7 @@ from skip_boot import GAP, IMAGE_MEMORY, Boot, Bootloader  # noqa: E402
 
 OTHERS = float(os.environ.get("PAWL_SKIP_OTHERS", "4"))  # per cent
 # What reads, compares, decides and jumps.
-DECIDES = re.compile(r"PawlMain|ReadRom|RamSlots|pawl::(Verify|VerifySlot|CheckBootable|Boot|Recheck|Settle|FindKey|Threshold)\(|"
+DECIDES = re.compile(r"PawlMain|ReadRom|RamSlots|pawl::(Verify|VerifySlot|CheckBootable|Boot|Booted::Booted|Recheck|Settle|FindKey|Threshold)\(|FactsOf|"
                      r"CheckSignature|IsRevoked|FindKid|operator==|[Ee]qual|memcmp|VerifyP256|pawl_p256|crypto::Hash|"
                      r"board::(Jump|ArmWatchdog)|std::expected")
 ONLY = os.environ.get("PAWL_SKIP_ONLY", "")  # in this function

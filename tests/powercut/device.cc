@@ -71,7 +71,7 @@ std::optional<HandOff> Device::RunBootloader(Board& board) {
 // I6
 void Device::CheckSlots(Board& board, const Booted& boot) {
   for (const Slot slot : {Slot::kA, Slot::kB}) {
-    const Status& verdict = boot.verdicts[static_cast<std::size_t>(slot)];
+    const auto& verdict = boot.verdicts[static_cast<std::size_t>(slot)];
     if (verdict || (rotten_ & BitOf(slot)) != 0 || board.fake(slot).has_marginal()) continue;
     const Reason why = verdict.error().reason;
     if (why == Reason::kImageDigest || why == Reason::kDigestMismatch || why == Reason::kInvalidSignature) {

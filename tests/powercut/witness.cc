@@ -107,8 +107,8 @@ std::uint64_t Witness::Fingerprint() const {
 }
 
 std::uint64_t FingerprintOf(const BootRecord& r) {
-  const std::uint64_t flags = static_cast<std::uint64_t>(r.confirmed) | std::uint64_t{r.proven} << 1 |
-                              std::uint64_t{r.started} << 2 | std::uint64_t{r.owed} << 3 |
+  const std::uint64_t flags = static_cast<std::uint64_t>(Slot{r.confirmed}) | std::uint64_t{bool{r.proven}} << 1 |
+                              std::uint64_t{bool{r.started}} << 2 | std::uint64_t{bool{r.owed}} << 3 |
                               std::uint64_t{r.pending ? 1U + static_cast<unsigned>(*r.pending) : 0U} << 4 |
                               std::uint64_t{r.attempts_left} << 8 | std::uint64_t{r.power_attempts_left} << 16 |
                               std::uint64_t{static_cast<std::uint16_t>(r.reason)} << 32 |

@@ -81,16 +81,16 @@ Status StartSpiNor() {
 
 std::uint32_t SpiNorRegion::sector_bytes() const { return memory::kSectorBytes; }
 
-Status SpiNorRegion::Read(std::uint64_t offset, MutableBytes to) {
+Status SpiNorRegion::Read(FlashOffset offset, MutableBytes to) {
   if (!Holds(offset, to.size())) return Fail(Reason::kInvalidArgument, "flash: a read outside the region");
-  Command read(kReadData, at_ + static_cast<std::uint32_t>(offset));
+  Command read(kReadData, at_ + offset);
   for (std::uint8_t& byte : to) byte = read.Get();
   return {};
 }
 
-Status SpiNorRegion::Program(std::uint64_t offset, ByteView from) {
+Status SpiNorRegion::Program(FlashOffset offset, ByteView from) {
   if (!Holds(offset, from.size())) return Fail(Reason::kInvalidArgument, "flash: a program outside the region");
-  const std::uint32_t address = at_ + static_cast<std::uint32_t>(offset);
+  const std::uint32_t address = at_ + offset;
   {
     Command read(kReadData, address);
     for (const std::uint8_t byte : from) {
@@ -103,11 +103,11 @@ Status SpiNorRegion::Program(std::uint64_t offset, ByteView from) {
   return {};
 }
 
-Status SpiNorRegion::Erase(std::uint64_t sector) {
+Status SpiNorRegion::Erase(FlashOffset sector) {
   if (sector >= bytes_ / memory::kSectorBytes) return Fail(Reason::kInvalidArgument, "flash: no such sector");
   PAWL_TRY(EnableWrite());
   {
-    Command(kSectorErase, at_ + static_cast<std::uint32_t>(sector) * memory::kSectorBytes);
+    Command(kSectorErase, at_ + sector * memory::kSectorBytes);
   }
   return WaitUntilReady();
 }

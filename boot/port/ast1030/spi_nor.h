@@ -19,15 +19,15 @@ class SpiNorRegion final : public Flash {
  public:
   constexpr SpiNorRegion(std::uint32_t at, std::uint32_t bytes) : at_(at), bytes_(bytes) {}
 
-  std::uint64_t bytes() const override { return bytes_; }
+  FlashOffset bytes() const override { return bytes_; }
   std::uint32_t sector_bytes() const override;
-  Status Read(std::uint64_t offset, MutableBytes to) override;
-  Status Program(std::uint64_t offset, ByteView from) override;
-  Status Erase(std::uint64_t sector) override;
+  Status Read(FlashOffset offset, MutableBytes to) override;
+  Status Program(FlashOffset offset, ByteView from) override;
+  Status Erase(FlashOffset sector) override;
   Status Flush() override { return {}; }
 
  private:
-  bool Holds(std::uint64_t offset, std::uint64_t size) const { return offset <= bytes_ && size <= bytes_ - offset; }
+  bool Holds(FlashOffset offset, std::size_t size) const { return offset <= bytes_ && size <= bytes_ - offset; }
 
   std::uint32_t at_;
   std::uint32_t bytes_;

@@ -15,10 +15,10 @@ class RamSlots final : public BootSlots {
  public:
   Flash& flash(Slot slot) override { return board::SlotFlash(slot); }
 
-  Result<ByteView> Load(Slot slot, std::uint64_t image_bytes) override {
+  Result<ByteView> Load(Slot slot, FlashOffset image_bytes) override {
     const MutableBytes memory = board::ImageMemory(slot);
     if (image_bytes > memory.size()) return Fail(Reason::kImageTooLarge, "the image does not fit into its RAM");
-    const MutableBytes image = memory.first(static_cast<std::size_t>(image_bytes));
+    const MutableBytes image = memory.first(image_bytes);
     PAWL_TRY(flash(slot).Read(0, image));
     return ByteView(image);
   }
@@ -29,10 +29,11 @@ Result<Rom> ReadRom() {
   const ByteView identity = board::IdentityInRom();
   if (anchors.empty()) return Fail(Reason::kCorrupt, "the trust anchors in ROM are missing or damaged");
   if (identity.empty()) return Fail(Reason::kCorrupt, "the identity in ROM is missing or damaged");
-  Rom rom;
-  PAWL_ASSIGN(rom.anchors, DecodeAnchors(anchors));
-  PAWL_ASSIGN(rom.identity, DecodeRomIdentity(identity));
-  return rom;
+  const auto table = DecodeAnchors(anchors);
+  if (!table) return std::unexpected(table.error());
+  const auto own = DecodeRomIdentity(identity);
+  if (!own) return std::unexpected(own.error());
+  return Result<Rom>(std::in_place, *table, *own);
 }
 
 // Once more from the sources, so that no single skipped instruction runs what does not hold (boot/core/recheck.h).

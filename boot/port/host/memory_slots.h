@@ -14,7 +14,7 @@ class MemorySlots final : public BootSlots {
  public:
   // Errors: those of FileFlash::Open, naming the file.
   static Result<std::unique_ptr<MemorySlots>> Open(const std::array<std::string, 2>& paths, std::uint64_t slot_bytes);
-  ~MemorySlots() override;
+  ~MemorySlots();
 
   Flash& flash(Slot slot) override { return *flashes_[static_cast<std::size_t>(slot)]; }
   Result<ByteView> Load(Slot slot, std::uint64_t image_bytes) override;

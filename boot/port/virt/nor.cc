@@ -85,21 +85,21 @@ Status ProgramBuffer(std::uint32_t first, std::uint32_t end, std::uint32_t start
 
 std::uint32_t NorFlash::sector_bytes() const { return kNorSectorBytes; }
 
-ByteView NorFlash::View(std::uint64_t offset, std::uint64_t bytes) const {
-  const auto* start = reinterpret_cast<const std::uint8_t*>(address_ + static_cast<std::uint32_t>(offset));
-  return {start, static_cast<std::size_t>(bytes)};
+ByteView NorFlash::View(FlashOffset offset, std::size_t bytes) const {
+  const auto* start = reinterpret_cast<const std::uint8_t*>(address_ + offset);
+  return {start, bytes};
 }
 
-Status NorFlash::Read(std::uint64_t offset, MutableBytes to) {
+Status NorFlash::Read(FlashOffset offset, MutableBytes to) {
   if (!Inside(offset, to.size())) return Fail(Reason::kInvalidArgument, "flash: reading outside the region");
   std::memcpy(to.data(), View(offset, to.size()).data(), to.size());
   return {};
 }
 
-Status NorFlash::Program(std::uint64_t offset, ByteView from) {
+Status NorFlash::Program(FlashOffset offset, ByteView from) {
   if (!Inside(offset, from.size())) return Fail(Reason::kInvalidArgument, "flash: programming outside the region");
   const ByteView old = View(offset, from.size());
-  const std::uint32_t start = address_ + static_cast<std::uint32_t>(offset);
+  const std::uint32_t start = address_ + offset;
   for (std::size_t i = 0; i < from.size(); ++i) {
     if ((old[i] & from[i]) == from[i]) continue;
     Status refused = Broken("programming cannot set a bit, erase first:", start + static_cast<std::uint32_t>(i));
@@ -117,9 +117,9 @@ Status NorFlash::Program(std::uint64_t offset, ByteView from) {
   return {};
 }
 
-Status NorFlash::Erase(std::uint64_t sector) {
+Status NorFlash::Erase(FlashOffset sector) {
   if (sector >= bytes_ / kNorSectorBytes) return Fail(Reason::kInvalidArgument, "flash: erasing outside the region");
-  const std::uint32_t address = address_ + static_cast<std::uint32_t>(sector) * kNorSectorBytes;
+  const std::uint32_t address = address_ + sector * kNorSectorBytes;
   Register(address) = kErase;
   Register(address) = kConfirm;
   const Status done = Await(address, "erasing failed");

@@ -15,16 +15,16 @@ class NorFlash final : public Flash {
   // Precondition: address and bytes are multiples of a sector.
   constexpr NorFlash(std::uint32_t address, std::uint32_t bytes) : address_(address), bytes_(bytes) {}
 
-  std::uint64_t bytes() const override { return bytes_; }
+  FlashOffset bytes() const override { return bytes_; }
   std::uint32_t sector_bytes() const override;
-  Status Read(std::uint64_t offset, MutableBytes to) override;
-  Status Program(std::uint64_t offset, ByteView from) override;
-  Status Erase(std::uint64_t sector) override;
+  Status Read(FlashOffset offset, MutableBytes to) override;
+  Status Program(FlashOffset offset, ByteView from) override;
+  Status Erase(FlashOffset sector) override;
   Status Flush() override { return {}; }  // each operation is done when it returns
 
  private:
-  bool Inside(std::uint64_t offset, std::uint64_t bytes) const { return offset <= bytes_ && bytes <= bytes_ - offset; }
-  ByteView View(std::uint64_t offset, std::uint64_t bytes) const;
+  bool Inside(FlashOffset offset, std::size_t bytes) const { return offset <= bytes_ && bytes <= bytes_ - offset; }
+  ByteView View(FlashOffset offset, std::size_t bytes) const;
 
   std::uint32_t address_;
   std::uint32_t bytes_;

@@ -46,7 +46,7 @@ void HostMachine::Start(ResetCause cause, std::uint64_t now_ms) {
   child_.reset();
   record_.emplace(setup_.record);
   VectorSlots slots(setup_.slots);
-  booted_.emplace(Boot(*record_, slots, setup_.rom, cause, setup_.watchdog_ms));
+  booted_.emplace(*record_, slots, setup_.rom, cause, setup_.watchdog_ms);
   behaviour_ = booted_->image ? BehaviourOf(booted_->image->image()) : Behaviour::kGood;
   const bool tests = booted_->hand_off.mode != BootMode::kNormal;
   hangs_ = behaviour_ == Behaviour::kHangs && tests;
