@@ -1,9 +1,8 @@
 // The fields of a boot record as they lie in its cell: values that keep the very words and bytes of docs/spec/boot.md,
 // "Cell", and behave as bool, Slot, std::optional<Slot> and text. Freestanding, pure.
 //
-// Why  the words are of RM(1,5), at least 16 of 32 bits apart from each other, from all-zero and from all-one: neither
-// a
-//      few flipped bits nor an erased or killed cell turns one meaning into another, in flash and in RAM alike.
+// Why  the words are of RM(1,5), at least 16 of 32 bits apart from each other, from all-zero and from all-one. Neither
+//      a few flipped bits nor an erased or killed cell turns one meaning into another, in flash and in RAM alike.
 #pragma once
 
 #include <concepts>
