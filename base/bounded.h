@@ -23,6 +23,11 @@ class BoundedVec {
     PAWL_ASSERT(size_ < N);
     items_[size_++] = value;
   }
+  // New elements are as they were made or left: for whoever fills them.
+  constexpr void resize(std::size_t size) {
+    PAWL_ASSERT(size <= N);
+    size_ = size;
+  }
   constexpr void clear() { size_ = 0; }
   constexpr bool full() const { return size_ == N; }
   constexpr bool empty() const { return size_ == 0; }

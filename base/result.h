@@ -64,6 +64,13 @@ std::unexpected<Error> FailureOf(Result<T>&& failed) {
 }
 inline BriefStatus::Failure FailureOf(const BriefStatus& failed) { return failed.failure(); }
 
+// Makes the error of a result whose value was being filled where it lies: a large one is never copied.
+template <class T>
+void FailInPlace(Result<T>& result, Error error) {
+  static_assert(std::is_trivially_destructible_v<T>);
+  std::construct_at(&result, std::unexpected<Error>(std::move(error)));  // declared by <expected>
+}
+
 }  // namespace pawl
 
 // Returns the error of a Result to the caller, or goes on.

@@ -13,15 +13,6 @@ int HexValue(char c) {
   return -1;
 }
 
-int Base64UrlValue(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '-') return 62;
-  if (c == '_') return 63;
-  return -1;
-}
-
 }  // namespace
 
 std::string_view HexEncode(ByteView bytes, std::span<char> to) {
@@ -42,6 +33,20 @@ Status HexDecode(std::string_view text, MutableBytes to) {
     to[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
   return {};
+}
+
+int Base64UrlValue(char c) {
+  struct Run {
+    char first;
+    std::uint8_t count;
+  };
+  static constexpr Run kAlphabet[] = {{'A', 26}, {'a', 26}, {'0', 10}, {'-', 1}, {'_', 1}};
+  int value = 0;
+  for (const Run& run : kAlphabet) {
+    if (c >= run.first && c < run.first + run.count) return value + c - run.first;
+    value += run.count;
+  }
+  return -1;
 }
 
 std::string_view Base64UrlEncode(ByteView bytes, std::span<char> to) {

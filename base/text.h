@@ -14,6 +14,8 @@ std::string_view HexEncode(ByteView bytes, std::span<char> to);
 // Decodes exactly to.size() bytes. Errors: malformed (length, or a character that is no hex digit).
 Status HexDecode(std::string_view text, MutableBytes to);
 
+// 0..63, or -1 if it is none of the alphabet's.
+int Base64UrlValue(char c);
 constexpr std::size_t Base64UrlSize(std::size_t bytes) { return (bytes * 4 + 2) / 3; }
 // Writes Base64UrlSize(bytes.size()) characters. Precondition: `to` holds them. Returns what was written.
 std::string_view Base64UrlEncode(ByteView bytes, std::span<char> to);

@@ -14,7 +14,7 @@ class Sha256 {
   Digest Finish();  // may be called once; then the object is used up
 
  private:
-  alignas(16) std::array<std::uint8_t, 160> state_;
+  alignas(8) std::array<std::uint8_t, 160> state_;
 };
 
 Digest Hash(ByteView bytes);

@@ -24,32 +24,36 @@ std::string Repeat(std::string_view piece, int times) {
   return text;
 }
 
-TEST(Cbor, IntegersAreWrittenAndReadInTheirShortestForm) {
-  const std::vector<std::pair<std::int64_t, std::string>> vectors = {{0, "00"},
-                                                                     {23, "17"},
-                                                                     {24, "1818"},
-                                                                     {255, "18ff"},
-                                                                     {256, "190100"},
-                                                                     {65535, "19ffff"},
-                                                                     {65536, "1a00010000"},
-                                                                     {4294967295, "1affffffff"},
-                                                                     {4294967296, "1b0000000100000000"},
-                                                                     {-1, "20"},
-                                                                     {-24, "37"},
-                                                                     {-25, "3818"},
-                                                                     {-256, "38ff"},
-                                                                     {-257, "390100"},
-                                                                     {-65537, "3a00010000"}};
-  for (const auto& [value, hex] : vectors) {
+TEST(Cbor, HeadsAreWrittenAndReadInTheirShortestForm) {
+  struct Row {
+    Major major;
+    std::uint64_t value;
+    const char* hex;
+  };
+  for (const Row& row :
+       {Row{Major::kUint, 0, "00"}, Row{Major::kUint, 23, "17"}, Row{Major::kUint, 24, "1818"},
+        Row{Major::kUint, 255, "18ff"}, Row{Major::kUint, 256, "190100"}, Row{Major::kUint, 65535, "19ffff"},
+        Row{Major::kUint, 65536, "1a00010000"}, Row{Major::kUint, 4294967295, "1affffffff"},
+        Row{Major::kUint, 4294967296, "1b0000000100000000"}, Row{Major::kUint, ~std::uint64_t{0}, "1bffffffffffffffff"},
+        Row{Major::kNegative, 0, "20"}, Row{Major::kNegative, 23, "37"}, Row{Major::kNegative, 24, "3818"},
+        Row{Major::kNegative, 256, "390100"}, Row{Major::kArray, 4, "84"}, Row{Major::kMap, 24, "b818"},
+        Row{Major::kTag, 107, "d86b"}}) {
     std::array<std::uint8_t, 9> bytes{};
-    Writer writer(bytes);
-    writer.Int(value);
-    const ByteView written = ByteView(bytes).first(writer.Finish().value());
-    EXPECT_TRUE(Equal(written, Hex(hex))) << value;
-    Reader reader(written);
-    reader.Expect(value);
-    EXPECT_TRUE(reader.Finish(Reason::kMalformed, "test").has_value()) << value;
-    EXPECT_TRUE(IsDeterministic(hex)) << value;
+    const ByteView written = ByteView(bytes).first(WriteHead(row.major, row.value, bytes));
+    EXPECT_TRUE(Equal(written, Hex(row.hex))) << row.hex;
+    Cursor cursor(written);
+    EXPECT_EQ(cursor.Head(row.major), row.value);
+    EXPECT_TRUE(cursor.Finish(Reason::kMalformed, "test").has_value()) << row.hex;
+    for (std::size_t size = 0; size < written.size(); ++size) {
+      Cursor part(written.first(size));
+      part.Head(row.major);
+      EXPECT_FALSE(part.ok()) << row.hex << " " << size;
+    }
+    for (unsigned other = 0; other < 8; ++other) {
+      Cursor wrong(written);
+      wrong.Head(static_cast<Major>(other));
+      EXPECT_EQ(wrong.ok(), other == static_cast<unsigned>(row.major)) << row.hex << " " << other;
+    }
   }
 }
 
@@ -113,96 +117,66 @@ TEST(Cbor, ACountOrLengthThatPromisesMoreThanThereIsRunsNoLoop) {
   }
 }
 
-TEST(Reader, TellsTheFirstFailureWithItsOffsetAndStaysThere) {
+TEST(Cursor, TellsTheFirstFailureWithItsOffsetAndStaysThere) {
   const auto bytes = Hex("8301024103");
-  Reader reader(bytes);
-  reader.Array(3);
-  reader.Expect(1);
-  reader.Expect(7);
-  EXPECT_FALSE(reader.ok());
-  EXPECT_EQ(reader.Uint(kMaxUint53), 0U);
-  EXPECT_EQ(reader.Array(), 0U);
-  EXPECT_TRUE(reader.Bytes().empty());
-  const Status status = reader.Finish(Reason::kMalformedManifest, "thing");
+  Cursor cursor(bytes);
+  EXPECT_EQ(cursor.Count(Major::kArray, 3, 3, "another count"), 3U);
+  cursor.Expect(1);
+  cursor.Expect(7);
+  EXPECT_FALSE(cursor.ok());
+  EXPECT_EQ(cursor.Head(Major::kUint), 0U);
+  EXPECT_EQ(cursor.Count(Major::kArray, 0, 9, "another count"), 0U);
+  cursor.Leave(cursor.Enter(Major::kBytes));
+  EXPECT_TRUE(cursor.Rest().empty());
+  const Status status = cursor.Finish(Reason::kMalformedManifest, "thing");
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().reason, Reason::kMalformedManifest);
   EXPECT_EQ(status.error().detail.view(), "thing: another value than the template's (R4) at byte 2");
 }
 
-TEST(Reader, LeavesAByteStringOnlyAtItsEnd) {
+TEST(Cursor, ACountOutsideItsLimitsFailsAndIsTheLeast) {
+  for (const char* hex : {"81", "86", "a2", "8c", "9801", "9bffffffffffffffff", ""}) {
+    const auto bytes = Hex(hex);
+    Cursor cursor(bytes);
+    EXPECT_EQ(cursor.Count(Major::kArray, 2, 5, "another count"), 2U) << hex;
+    EXPECT_FALSE(cursor.ok()) << hex;
+  }
+}
+
+TEST(Cursor, LeavesAByteStringOnlyAtItsEnd) {
   const auto bytes = Hex("42010203");
-  Reader whole(bytes);
-  const std::size_t outer = whole.Enter();
+  Cursor whole(bytes);
+  const std::uint8_t* outer = whole.Enter(Major::kBytes);
   whole.Expect(1);
   whole.Expect(2);
   whole.Leave(outer);
   whole.Expect(3);
   EXPECT_TRUE(whole.Finish(Reason::kMalformed, "test").has_value());
-  Reader part(bytes);
-  const std::size_t end = part.Enter();
+  Cursor part(bytes);
+  const std::uint8_t* end = part.Enter(Major::kBytes);
   part.Expect(1);
   part.Leave(end);
   EXPECT_FALSE(part.ok());
 }
 
-TEST(Reader, DoesNotReadBeyondTheByteStringItIsIn) {
+TEST(Cursor, DoesNotReadBeyondTheByteStringItIsIn) {
   const auto bytes = Hex("41420102");  // the inner head promises two bytes, which stand only outside the outer string
-  Reader reader(bytes);
-  const std::size_t outer = reader.Enter();
-  EXPECT_TRUE(reader.Bytes().empty());
-  EXPECT_FALSE(reader.ok());
-  reader.Leave(outer);
-  EXPECT_FALSE(reader.Finish(Reason::kMalformed, "test").has_value());
+  Cursor cursor(bytes);
+  const std::uint8_t* outer = cursor.Enter(Major::kBytes);
+  const std::uint8_t* inner = cursor.Enter(Major::kBytes);
+  EXPECT_TRUE(cursor.Rest().empty());
+  EXPECT_FALSE(cursor.ok());
+  cursor.Leave(inner);
+  cursor.Leave(outer);
+  EXPECT_FALSE(cursor.Finish(Reason::kMalformed, "test").has_value());
 }
 
-TEST(Reader, TakesAnOptionalIntegerOnlyIfItIsNext) {
-  const auto bytes = Hex("0520");
-  Reader reader(bytes);
-  EXPECT_FALSE(reader.Take(4));
-  EXPECT_TRUE(reader.Take(5));
-  EXPECT_FALSE(reader.Take(0));
-  EXPECT_TRUE(reader.Take(-1));
-  EXPECT_FALSE(reader.Take(0)) << "nothing is left";
-  EXPECT_TRUE(reader.Finish(Reason::kMalformed, "test").has_value());
-}
-
-TEST(Writer, WrapsWhatStandsBetweenBeginAndEndAtEverySizeOfHead) {
-  for (const std::size_t size : {0U, 1U, 23U, 24U, 255U, 256U, 65535U, 65536U}) {
-    std::vector<std::uint8_t> bytes(size + 16);
-    Writer writer(bytes);
-    writer.Uint(1);
-    const std::size_t begin = writer.Begin();
-    for (std::size_t i = 0; i < size; ++i) writer.Uint(i % 24);
-    writer.End(begin);
-    writer.Uint(2);
-    Reader reader(ByteView(bytes).first(writer.Finish().value()));
-    reader.Expect(1);
-    const ByteView content = reader.Bytes();
-    ASSERT_EQ(content.size(), size);
-    for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(content[i], i % 24);
-    reader.Expect(2);
-    EXPECT_TRUE(reader.Finish(Reason::kMalformed, "test").has_value());
-  }
-}
-
-TEST(Writer, NeverWritesBeyondItsBufferAndSaysSo) {
-  std::array<std::uint8_t, 64> expected{};
-  const auto write = [](MutableBytes to) {
-    Writer writer(to);
-    writer.Array(2);
-    const std::size_t begin = writer.Begin();
-    writer.Text("abcdefghijklmnopqrstuvwxyz");
-    writer.End(begin);
-    writer.Int(-70000);
-    return writer.Finish();
-  };
-  const std::size_t size = write(expected).value();
-  for (std::size_t room = 0; room < size; ++room) {
-    std::vector<std::uint8_t> bytes(room);  // its own allocation: the sanitizer sees a byte too many
-    const auto result = write(bytes);
-    ASSERT_FALSE(result.has_value()) << room;
-    EXPECT_EQ(result.error().reason, Reason::kTooLarge);
-  }
+TEST(Cursor, AnInputOverItsLimitIsRefusedUnread) {
+  const auto bytes = Hex("0102");
+  Cursor cursor(bytes, 1, "over 1 byte");
+  cursor.Expect(1);
+  cursor.Expect(2);
+  EXPECT_EQ(cursor.Finish(Reason::kMalformed, "thing").error().detail.view(), "thing: over 1 byte");
 }
 
 }  // namespace

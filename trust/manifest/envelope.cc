@@ -3,79 +3,79 @@
 namespace pawl {
 namespace {
 
-constexpr std::uint64_t kEnvelopeTag = 107;
-constexpr std::int64_t kAuthenticationWrapper = 2;
-constexpr std::int64_t kManifestMember = 3;
+using namespace templates;  // NOLINT(google-build-using-namespace): so that the tables read like the specification
+using cbor::Major;
+
+constexpr auto kEnvelopeBegin = Template(0xd8, 107, 0xa2, 2);  // 107({ 2: << [ ... ] >>,
+constexpr unsigned kManifestKey = 3;                           //       3: << manifest >> })
+constexpr auto kSuitDigest = Template(WrappedSuitDigestPart(At(0)));
+constexpr auto kBlock = Template(0x58, 0x54, kSign1Begin, 0xf6, kSign1End);
+constexpr auto kBareSuitDigest = Template(SuitDigestPart(At(0)));
 
 // << [ << SUIT_Digest >>, 1..4 x << COSE_Sign1 >> ] >>
-void ReadAuthentication(cbor::Reader& reader, ByteView envelope, EnvelopeView& view) {
-  const std::size_t outer = reader.Enter();
-  const std::uint64_t items = reader.Array();
-  reader.Require(items >= 2 && items <= 1 + kMaxSignatures, "not 1 to 4 signatures (R1)");
-  const std::size_t digest_end = reader.Enter();
-  const std::size_t digest_begin = reader.offset();
-  view.digest = ReadSuitDigest(reader);
-  reader.Leave(digest_end);
-  view.suit_digest = envelope.subspan(digest_begin, reader.offset() - digest_begin);
-  for (std::uint64_t i = 1; i < items && reader.ok(); ++i) {
-    const std::size_t block_end = reader.Enter();
-    view.signatures.push_back(ReadSign1(reader, nullptr));
-    reader.Leave(block_end);
-  }
-  reader.Leave(outer);
+void ReadAuthentication(Reader& reader, EnvelopeView& view) {
+  const std::uint8_t* outer_end = reader.Enter(Major::kBytes);
+  const std::size_t items = reader.Count(Major::kArray, 2, 1 + kMaxSignatures, Wordy("not 1 to 4 signatures (R1)"));
+  reader.Read(kSuitDigest, view.digest);
+  view.signatures.resize(items - 1);
+  for (SignatureBlock& block : view.signatures) reader.Read(kBlock, block);
+  reader.Leave(outer_end);
 }
 
 }  // namespace
 
 Result<EnvelopeView> DecodeEnvelope(ByteView envelope) {
-  if (envelope.size() > kMaxEnvelopeBytes) {
-    return Fail(Reason::kMalformedManifest, "envelope: over 8192 bytes (R1)");
-  }
-  EnvelopeView view;
-  cbor::Reader reader(envelope);
-  reader.Tag(kEnvelopeTag);
-  reader.Map(2);
-  reader.Expect(kAuthenticationWrapper);
-  ReadAuthentication(reader, envelope, view);
-  reader.Expect(kManifestMember);
-  const std::size_t begin = reader.offset();
-  view.manifest = reader.Bytes();
-  view.manifest_bstr = envelope.subspan(begin, reader.offset() - begin);
-  PAWL_TRY(reader.Finish(Reason::kMalformedManifest, "envelope"));
-  return view;
+  Result<EnvelopeView> decoded;
+  EnvelopeView& view = *decoded;
+  Reader reader(envelope, kMaxEnvelopeBytes, Wordy("over 8192 bytes (R1)"));
+  reader.Read(kEnvelopeBegin, view);
+  ReadAuthentication(reader, view);
+  reader.Expect(kManifestKey);
+  const std::uint8_t* begin = reader.at();
+  const std::uint8_t* end = reader.Enter(Major::kBytes);
+  view.manifest = reader.Rest();
+  reader.Leave(end);
+  view.manifest_bstr = reader.Since(begin);
+  reader.Finish(decoded, Reason::kMalformedManifest, "envelope");
+  return decoded;
 }
 
 Result<std::size_t> EncodeEnvelope(ByteView manifest, const Digest& digest, std::span<const SignatureBlock> signatures,
                                    MutableBytes to) {
   PAWL_ASSERT(!signatures.empty() && signatures.size() <= kMaxSignatures);
-  cbor::Writer writer(to.first(std::min(to.size(), kMaxEnvelopeBytes)));
-  writer.Tag(kEnvelopeTag);
-  writer.Map(2);
-  writer.Int(kAuthenticationWrapper);
+  Writer writer(to.first(std::min(to.size(), kMaxEnvelopeBytes)));
+  writer.Write(kEnvelopeBegin, digest);
   const std::size_t wrapper = writer.Begin();
-  writer.Array(1 + signatures.size());
-  WriteWrappedSuitDigest(writer, digest);
-  for (const SignatureBlock& block : signatures) {
-    const std::size_t begin = writer.Begin();
-    WriteSign1(writer, block, nullptr);
-    writer.End(begin);
-  }
+  writer.Head(Major::kArray, 1 + signatures.size());
+  writer.Write(kSuitDigest, digest);
+  for (const SignatureBlock& block : signatures) writer.Write(kBlock, block);
   writer.End(wrapper);
-  writer.Int(kManifestMember);
+  writer.Head(Major::kUint, kManifestKey);
   writer.Bytes(manifest);
   return writer.Finish();
 }
 
 std::size_t WriteBstrHeader(std::size_t content_bytes, std::span<std::uint8_t, 9> to) {
-  return cbor::WriteHead(cbor::Major::kBytes, content_bytes, to);
+  return cbor::WriteHead(Major::kBytes, content_bytes, to);
 }
 
 SuitDigest EncodeSuitDigest(const Digest& digest) {
   SuitDigest encoded{};
-  cbor::Writer writer(encoded);
-  WriteSuitDigest(writer, digest);
+  Writer writer(encoded);
+  writer.Write(kBareSuitDigest, digest);
   PAWL_ASSERT(writer.Finish().value_or(0) == kSuitDigestBytes);
   return encoded;
+}
+
+std::size_t WriteSigStructure(const KeyId& kid, ByteView external_aad, ByteView payload, MutableBytes to) {
+  Writer writer(to);
+  writer.Raw(kSigStructureBegin);
+  writer.Raw(kid);
+  writer.Bytes(external_aad);
+  writer.Bytes(payload);
+  const Result<std::size_t> size = writer.Finish();
+  PAWL_ASSERT(size.has_value());
+  return *size;
 }
 
 }  // namespace pawl

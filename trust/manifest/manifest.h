@@ -5,10 +5,9 @@
 // Nothing here says that a manifest is genuine: trust/verify does.
 #pragma once
 
-#include <optional>
-
 #include "base/bounded.h"
 #include "base/bytes.h"
+#include "base/maybe.h"
 #include "base/result.h"
 
 namespace pawl {
@@ -24,7 +23,7 @@ struct Version {
   std::uint32_t minor = 0;
   std::uint32_t patch = 0;
   enum class Stage : std::int8_t { kRelease = 0, kCandidate = -1, kBeta = -2, kAlpha = -3 } stage = Stage::kRelease;
-  std::optional<std::uint32_t> stage_number = std::nullopt;  // only with a stage
+  Maybe<std::uint32_t> stage_number = {};  // only with a stage
   friend bool operator==(const Version&, const Version&) = default;
 };
 BoundedText<48> ToText(const Version& version);       // "2.1.0", "2.1.0-rc.3"
@@ -43,27 +42,28 @@ struct VersionMatch {
 };
 bool Matches(const VersionMatch& match, const Version& running);
 
+// Standard layout, each member at a multiple of 4: the template names them by their offsets.
 struct Manifest {
   std::uint64_t sequence = 0;  // < 2^53, per (tenant, class); the install rule
   Version version;
   Uuid vendor{};
   Uuid cls{};
   Digest image_digest{};
-  std::uint64_t image_bytes = 0;                           // >= 1
-  std::optional<std::uint64_t> slot = std::nullopt;        // the image runs only in this slot: 0 A, 1 B
-  std::uint64_t security_version = 0;                      // < 2^32; the boot floor
-  std::uint64_t min_board_revision = 0;                    // < 2^32
-  std::uint32_t trial_budget_s = 0;                        // >= 1
-  std::optional<std::uint64_t> use_before = std::nullopt;  // seconds since 1970
-  Digest payload_digest{};                                 // in the ni: URI
-  std::uint64_t payload_bytes = 0;                         // >= 1; raw: payload and image are the same bytes
+  std::uint64_t image_bytes = 0;         // >= 1
+  Maybe<std::uint64_t> slot;             // the image runs only in this slot: 0 A, 1 B
+  std::uint64_t security_version = 0;    // < 2^32; the boot floor
+  std::uint64_t min_board_revision = 0;  // < 2^32
+  std::uint32_t trial_budget_s = 0;      // >= 1
+  Maybe<std::uint64_t> use_before;       // seconds since 1970
+  Digest payload_digest{};               // in the ni: URI
+  std::uint64_t payload_bytes = 0;       // >= 1; raw: payload and image are the same bytes
+  Digest tree_root{};                    // RFC 9162 Merkle tree over kChunkBytes chunks of the payload
   PayloadFormat format = PayloadFormat::kRaw;
-  Digest tree_root{};  // RFC 9162 Merkle tree over kChunkBytes chunks of the payload
-  std::optional<VersionMatch> version_match = std::nullopt;
-  std::optional<Digest> precursor = std::nullopt;  // image digest of the delta's base; present iff format is kDelta
-  std::optional<Digest> coswid = std::nullopt;
-  std::optional<Digest> text = std::nullopt;
-  std::optional<Digest> sbom = std::nullopt;
+  Maybe<VersionMatch> version_match;
+  Maybe<Digest> precursor;  // image digest of the delta's base; present iff format is kDelta
+  Maybe<Digest> coswid;
+  Maybe<Digest> text;
+  Maybe<Digest> sbom;
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
@@ -80,8 +80,7 @@ struct SignatureBlock {
 
 // An envelope taken apart, nothing checked but its form (rules R1, R2, R4). Lifetime: views into the input.
 struct EnvelopeView {
-  ByteView suit_digest;  // kSuitDigestBytes
-  Digest digest{};       // its 32 bytes: identifies the manifest
+  Digest digest{};  // of its SUIT_Digest: identifies the manifest
   BoundedVec<SignatureBlock, kMaxSignatures> signatures;
   ByteView manifest_bstr;  // with its bstr header: what the digest covers
   ByteView manifest;       // its content
@@ -102,6 +101,9 @@ SuitDigest EncodeSuitDigest(const Digest& digest);
 
 // What is signed (RFC 9052 section 4.4): ["Signature1", protected, external_aad, payload], for alg -9 and this kid.
 // Returns how many bytes were written. Precondition: `to` has room: kSigStructureOverhead + aad + payload.
+// Up to the kid, the bytes are the same in each.
+inline constexpr std::uint8_t kSigStructureBegin[] = {0x84, 0x6a, 'S', 'i',  'g',  'n', 'a',  't', 'u',
+                                                      'r',  'e',  '1', 0x4d, 0xa2, 1,   0x28, 4,   0x48};
 inline constexpr std::size_t kSigStructureOverhead = 64;
 std::size_t WriteSigStructure(const KeyId& kid, ByteView external_aad, ByteView payload, MutableBytes to);
 
@@ -120,6 +122,7 @@ struct Permit {
   friend bool operator==(const Permit&, const Permit&) = default;
 };
 struct PermitView {
+  ByteView payload_bstr;  // with its bstr header: as it is signed
   ByteView payload;
   SignatureBlock signature;
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <vector>
 
 namespace pawl {
@@ -70,6 +71,64 @@ TEST(Manifest, EverySubsetOfTheOptionalMembersComesBack) {
   }
 }
 
+// With every stage, in both versions, and numbers at the edges of their heads.
+TEST(Manifest, RandomManifestsComeBackAndEveryOneOfTheirBytesCounts) {
+  std::mt19937_64 random(1);
+  const auto number = [&](unsigned bits) -> std::uint64_t {
+    constexpr std::uint64_t kEdges[] = {0, 1, 23, 24, 255, 256, 65535, 65536};
+    if (random() % 3 == 0) return kEdges[random() % std::size(kEdges)];
+    return (random() >> 11) >> (53 - 1 - random() % bits);
+  };
+  const auto version = [&] {
+    Version v{static_cast<std::uint32_t>(number(32)),
+              static_cast<std::uint32_t>(number(32)),
+              static_cast<std::uint32_t>(number(32)),
+              static_cast<Version::Stage>(-static_cast<int>(random() % 4)),
+              {}};
+    if (v.stage != Version::Stage::kRelease && random() % 2 == 0)
+      v.stage_number = static_cast<std::uint32_t>(number(32));
+    return v;
+  };
+  const auto some_digest = [&]() -> Maybe<Digest> {
+    if (random() % 2 == 0) return std::nullopt;
+    Digest digest;
+    for (std::uint8_t& byte : digest) byte = static_cast<std::uint8_t>(random());
+    return digest;
+  };
+  for (int i = 0; i < 3000; ++i) {
+    Manifest m = Fullest();
+    m.sequence = number(53);
+    m.version = version();
+    m.image_bytes = number(53) | 1;
+    m.slot = random() % 2 == 0 ? Maybe<std::uint64_t>() : number(32);
+    m.security_version = number(32);
+    m.min_board_revision = number(32);
+    m.trial_budget_s = static_cast<std::uint32_t>(number(32) | 1);
+    m.use_before = random() % 2 == 0 ? Maybe<std::uint64_t>() : number(53);
+    m.payload_digest = some_digest().value_or(Digest{});
+    m.payload_bytes = number(53) | 1;
+    m.precursor = some_digest();
+    m.format = m.precursor ? PayloadFormat::kDelta : PayloadFormat::kZstd;
+    if (!m.precursor && random() % 2 == 0) {
+      m.format = PayloadFormat::kRaw;
+      m.payload_bytes = m.image_bytes;
+      m.payload_digest = m.image_digest;
+    }
+    m.version_match = std::nullopt;
+    if (random() % 2 == 0) m.version_match = {static_cast<VersionMatch::Comparison>(1 + random() % 5), version()};
+    m.coswid = some_digest();
+    m.text = some_digest();
+    m.sbom = some_digest();
+    std::vector<std::uint8_t> bytes = Encode(m);
+    ASSERT_EQ(DecodeManifest(bytes).value(), m) << i;
+    bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1U << (random() % 8));
+    if (const auto changed = DecodeManifest(bytes)) {
+      ASSERT_NE(*changed, m) << i;
+      ASSERT_EQ(Encode(*changed), bytes) << i;
+    }
+  }
+}
+
 // What the decoder accepts, the encoder writes byte for byte: so nothing was skipped, and no fact has two encodings.
 TEST(Manifest, R4_EveryByteThatMayBeChangedIsAFactThatComesBack) {
   for (const Manifest& manifest : {Smallest(), Fullest()}) {
@@ -132,6 +191,16 @@ TEST(Manifest, ValuesThatTheProfileDoesNotAllowAreNeitherWrittenNorRead) {
     m.format = PayloadFormat::kRaw;
     m.payload_bytes = m.image_bytes;
   });
+}
+
+TEST(Manifest, AnErrorSaysWhatIsWrongAndWhere) {
+  std::vector<std::uint8_t> bytes = Encode(Smallest());
+  bytes[1] = 2;
+  EXPECT_EQ(DecodeManifest(bytes).error().detail.view(), "manifest: another value than the template's (R4) at byte 1");
+  bytes = Encode(Smallest());
+  bytes[0] = 0xa8;
+  EXPECT_EQ(DecodeManifest(bytes).error().detail.view(),
+            "manifest: another number of items than the template's (R4) at byte " + std::to_string(bytes.size()));
 }
 
 TEST(Manifest, ABufferThatIsTooSmallIsAnError) {

@@ -1,134 +1,152 @@
 #include "trust/verify/key_table.h"
 
-#include <bit>
+#include <cstring>
 
 #include "trust/crypto/crypto.h"
-#include "trust/manifest/cbor.h"
 #include "trust/manifest/manifest.h"
+#include "trust/manifest/template.h"
 
 namespace pawl {
 namespace {
 
-constexpr std::int32_t kEsp256 = -9;
-constexpr std::array<Role, 4> kRoles = {Role::kRoot, Role::kImage, Role::kDirector, Role::kTlsRoot};
-constexpr std::uint8_t kAllRoles = 15;
+using namespace templates;  // NOLINT(google-build-using-namespace): so that the tables read like the specification
+using cbor::Major;
+
+// anchors = {1: version, 2: [keys], 3: {1: threshold, 2: threshold, 4: threshold, 8: threshold}, 4: [revoked kids],
+//            ? 5: expires}
+constexpr auto kVersion = Template(1, Uint53(At(offsetof(KeyTable, version))), 2);
+constexpr auto kKey = Template(                          // [
+    0x84, 0x48, Raw(At(offsetof(Key, kid)), 8),          // kid,
+    Small(At(offsetof(Key, algorithm)), 0x28, 0x28),     // -9,
+    0x58, 0x41, Raw(At(offsetof(Key, public_key)), 65),  // public key,
+    Small(At(offsetof(Key, roles)), 0, 15));             // roles]
+constexpr auto kThresholds = Template(3, 0xa4);
+constexpr auto kRevoked = Template(0x48, Raw(At(0), 8));
+constexpr auto kExpires = Template(5, Uint53(At(0)));
+constexpr unsigned kRevokedKey = 4;
+
+constexpr std::size_t kRoles = 4;
 constexpr std::size_t kMinRootKeys = 3;
-constexpr std::uint8_t kMinRootThreshold = 2;
 
-bool IsRevoked(const KeyTable& table, const KeyId& kid) { return std::ranges::count(table.revoked, kid) != 0; }
+// What the threshold of root, image, director, tls-root may be, besides 1 to the number of its keys.
+struct ThresholdRule {
+  std::uint8_t least;
+  std::uint8_t most;
+};
+constexpr std::array<ThresholdRule, kRoles> kThresholdRules = {{{2, 255}, {0, kMaxSignatures}, {1, 1}, {1, 1}}};
+constexpr std::array<const char*, kRoles> kOtherThreshold = {
+    "a threshold of root below 2", "a threshold of image above 4", "a threshold of director that is not 1",
+    "a threshold of tls-root that is not 1"};
 
-const Key* FindKid(const KeyTable& table, const KeyId& kid) {
-  const Key* found = std::ranges::find(table.keys, kid, &Key::kid);
-  return found == table.keys.end() ? nullptr : found;
+bool IsRevoked(const KeyTable& table, const KeyId& kid) {
+  return IndexOf(kid, table.revoked.data(), table.revoked.size(), sizeof(KeyId)) < table.revoked.size();
 }
 
-std::size_t CountKeys(const KeyTable& table, Role role) {
-  const auto usable = [&](const Key& key) { return key.has(role) && !IsRevoked(table, key.kid); };
-  return static_cast<std::size_t>(std::ranges::count_if(table.keys, usable));
-}
-
-// [kid, alg, public key, roles]
-void ReadKey(cbor::Reader& reader, KeyTable& table) {
-  Key key;
-  reader.Array(4);
-  reader.Fixed(key.kid);
-  reader.Expect(kEsp256);
-  key.algorithm = kEsp256;
-  reader.Fixed(key.public_key);
-  key.roles = static_cast<std::uint8_t>(reader.Uint(kAllRoles));
-  if (!reader.ok()) return;
+void RequireGood(Reader& reader, const Key& key) {
   reader.Require(key.roles != 0, "a key without a role");
   reader.Require(key.public_key[0] == 4, "a key that is not an uncompressed point");
   reader.Require(key.kid == crypto::KeyIdOf(key.public_key), "a kid that is not its key's");
-  reader.Require(FindKid(table, key.kid) == nullptr, "a key that stands twice");
-  table.keys.push_back(key);
 }
 
-void ReadRevoked(cbor::Reader& reader, KeyTable& table) {
-  KeyId kid{};
-  reader.Fixed(kid);
-  if (!reader.ok()) return;
-  reader.Require(!IsRevoked(table, kid), "a revoked kid that stands twice");
-  table.revoked.push_back(kid);
+// An array of keys or of revoked kids, `stride` bytes from each other: each begins with a kid, which stands once.
+// Returns how many were read. Precondition: there is room for kMaxKeys.
+std::size_t ReadList(Reader& reader, const std::uint8_t* part, void* first, std::size_t stride, const char* too_many,
+                     const char* twice) {
+  static_assert(kMaxRevoked == kMaxKeys);
+  const std::size_t count = reader.Count(Major::kArray, 0, kMaxKeys, too_many);
+  auto* at = static_cast<std::uint8_t*>(first);
+  for (std::size_t i = 0; i < count; ++i, at += stride) {
+    void* element = at;
+    reader.Read(part, element);
+    if (stride == sizeof(Key)) RequireGood(reader, *static_cast<const Key*>(element));
+    reader.Require(IndexOf(*static_cast<const KeyId*>(element), first, i, stride) == i, twice);
+  }
+  return count;
 }
 
-void RequireEnoughKeys(cbor::Reader& reader, const KeyTable& table) {
-  reader.Require(CountKeys(table, Role::kRoot) >= kMinRootKeys, "fewer than 3 root keys");
-  reader.Require(Threshold(table, Role::kRoot) >= kMinRootThreshold, "a threshold of root below 2");
-  reader.Require(Threshold(table, Role::kImage) <= kMaxSignatures, "a threshold of image above 4");
-  reader.Require(Threshold(table, Role::kDirector) == 1, "a threshold of director that is not 1");
-  reader.Require(Threshold(table, Role::kTlsRoot) == 1, "a threshold of tls-root that is not 1");
-  for (const Role role : kRoles) {
-    const std::uint8_t threshold = Threshold(table, role);
-    reader.Require(threshold >= 1 && threshold <= CountKeys(table, role), "fewer keys of a role than its threshold");
+void ReadKeys(Reader& reader, KeyTable& table) {
+  table.keys.resize(
+      ReadList(reader, kKey.data(), table.keys.begin(), sizeof(Key), "more than 16 keys", "a key that stands twice"));
+}
+
+void ReadRevoked(Reader& reader, KeyTable& table) {
+  table.revoked.resize(ReadList(reader, kRevoked.data(), table.revoked.begin(), sizeof(KeyId),
+                                "more than 16 revoked keys", "a revoked kid that stands twice"));
+}
+
+void ReadThresholds(Reader& reader, std::array<std::uint8_t, kRoles>& thresholds) {
+  reader.Read(kThresholds, thresholds);
+  for (std::size_t role = 0; role < kRoles; ++role) {
+    reader.Expect(1U << role);
+    const std::uint8_t threshold = thresholds[role] = reader.Byte();
+    const ThresholdRule& rule = kThresholdRules[role];
+    reader.Require(threshold >= rule.least && threshold <= rule.most, kOtherThreshold[role]);
+  }
+}
+
+// Revoked keys do not count.
+void RequireEnoughKeys(Reader& reader, const KeyTable& table) {
+  std::array<std::uint8_t, kRoles> keys{};
+  for (const Key& key : table.keys) {
+    if (IsRevoked(table, key.kid)) continue;
+    for (std::size_t role = 0; role < kRoles; ++role) {
+      keys[role] = static_cast<std::uint8_t>(keys[role] + ((key.roles >> role) & 1));
+    }
+  }
+  reader.Require(keys[0] >= kMinRootKeys, "fewer than 3 root keys");
+  for (std::size_t role = 0; role < kRoles; ++role) {
+    const unsigned threshold = table.thresholds[role];
+    reader.Require(threshold - 1 < keys[role], "fewer keys of a role than its threshold");  // and not 0
   }
 }
 
 }  // namespace
 
-std::uint8_t Threshold(const KeyTable& table, Role role) {
-  return table.thresholds[static_cast<std::size_t>(std::countr_zero(static_cast<std::uint8_t>(role)))];
+std::size_t IndexOf(const KeyId& kid, const void* first, std::size_t count, std::size_t stride) {
+  const auto word = [](const std::uint8_t* at) {
+    std::uint64_t value;
+    std::memcpy(&value, at, sizeof(KeyId));
+    return value;
+  };
+  const std::uint64_t wanted = word(kid.data());
+  const auto* at = static_cast<const std::uint8_t*>(first);
+  std::size_t i = 0;
+  for (; i < count && word(at) != wanted; ++i) at += stride;
+  return i;
 }
 
 Result<KeyTable> DecodeAnchors(ByteView anchors) {
-  if (anchors.size() > kMaxAnchorsBytes) return Fail(Reason::kMalformed, "anchors: over 4096 bytes");
-  KeyTable table;
-  cbor::Reader reader(anchors);
-  const std::uint64_t members = reader.Map();
-  reader.Require(members == 4 || members == 5, "not 4 or 5 members");
-  reader.Expect(1);
-  table.version = reader.Uint(cbor::kMaxUint53);
+  Result<KeyTable> decoded;
+  KeyTable& table = *decoded;
+  Reader reader(anchors, kMaxAnchorsBytes, Wordy("over 4096 bytes"));
+  const std::size_t members = reader.Count(Major::kMap, 4, 5, "not 4 or 5 members");
+  reader.Read(kVersion, table);
   reader.Require(table.version >= 1, "a version of 0");
-  reader.Expect(2);
-  const std::uint64_t keys = reader.Array();
-  reader.Require(keys <= kMaxKeys, "more than 16 keys");
-  for (std::uint64_t i = 0; i < keys && reader.ok(); ++i) ReadKey(reader, table);
-  reader.Expect(3);
-  reader.Map(kRoles.size());
-  for (std::size_t i = 0; i < kRoles.size(); ++i) {
-    reader.Expect(static_cast<std::int64_t>(kRoles[i]));
-    table.thresholds[i] = static_cast<std::uint8_t>(reader.Uint(kMaxKeys));
-  }
-  reader.Expect(4);
-  const std::uint64_t revoked = reader.Array();
-  reader.Require(revoked <= kMaxRevoked, "more than 16 revoked keys");
-  for (std::uint64_t i = 0; i < revoked && reader.ok(); ++i) ReadRevoked(reader, table);
-  if (members == 5) {
-    reader.Expect(5);
-    table.expires = reader.Uint(cbor::kMaxUint53);
-  }
+  ReadKeys(reader, table);
+  ReadThresholds(reader, table.thresholds);
+  reader.Expect(kRevokedKey);
+  ReadRevoked(reader, table);
+  if (members == 5) reader.Read(kExpires, table.expires.emplace());
   RequireEnoughKeys(reader, table);
-  PAWL_TRY(reader.Finish(Reason::kMalformed, "anchors"));
-  return table;
+  reader.Finish(decoded, Reason::kMalformed, "anchors");
+  return decoded;
 }
 
 Result<std::size_t> EncodeAnchors(const KeyTable& table, MutableBytes to) {
-  cbor::Writer writer(to);
-  writer.Map(table.expires ? 5 : 4);
-  writer.Int(1);
-  writer.Uint(table.version);
-  writer.Int(2);
-  writer.Array(table.keys.size());
-  for (const Key& key : table.keys) {
-    writer.Array(4);
-    writer.Bytes(key.kid);
-    writer.Int(key.algorithm);
-    writer.Bytes(key.public_key);
-    writer.Uint(key.roles);
+  Writer writer(to);
+  writer.Head(Major::kMap, table.expires ? 5 : 4);
+  writer.Write(kVersion, table);
+  writer.Head(Major::kArray, table.keys.size());
+  for (const Key& key : table.keys) writer.Write(kKey, key);
+  writer.Write(kThresholds, table);
+  for (std::size_t role = 0; role < kRoles; ++role) {
+    writer.Head(Major::kUint, 1U << role);
+    writer.Head(Major::kUint, table.thresholds[role]);
   }
-  writer.Int(3);
-  writer.Map(kRoles.size());
-  for (const Role role : kRoles) {
-    writer.Int(static_cast<std::int64_t>(role));
-    writer.Uint(Threshold(table, role));
-  }
-  writer.Int(4);
-  writer.Array(table.revoked.size());
-  for (const KeyId& kid : table.revoked) writer.Bytes(kid);
-  if (table.expires) {
-    writer.Int(5);
-    writer.Uint(*table.expires);
-  }
+  writer.Head(Major::kUint, kRevokedKey);
+  writer.Head(Major::kArray, table.revoked.size());
+  for (const KeyId& kid : table.revoked) writer.Write(kRevoked, kid);
+  if (table.expires) writer.Write(kExpires, table.expires);
   PAWL_ASSIGN(const std::size_t size, writer.Finish());
   // One place knows which values are allowed: the decoder.
   const Result<KeyTable> check = DecodeAnchors(to.first(size));
@@ -136,11 +154,16 @@ Result<std::size_t> EncodeAnchors(const KeyTable& table, MutableBytes to) {
   return size;
 }
 
-Result<Key> FindKey(const KeyTable& table, const KeyId& kid, Role role) {
+const Key* FindKid(const KeyTable& table, const KeyId& kid) {
+  const std::size_t index = IndexOf(kid, table.keys.data(), table.keys.size(), sizeof(Key));
+  return index == table.keys.size() || IsRevoked(table, kid) ? nullptr : table.keys.data() + index;
+}
+
+Result<const Key*> FindKey(const KeyTable& table, const KeyId& kid, Role role) {
   const Key* key = FindKid(table, kid);
-  if (key == nullptr || IsRevoked(table, kid)) return Fail(Reason::kUnknownKey);
+  if (key == nullptr) return Fail(Reason::kUnknownKey);
   if (!key->has(role)) return Fail(Reason::kWrongKeyRole);
-  return *key;
+  return key;
 }
 
 bool IsTlsRoot(const KeyTable& table, const PublicKey& key) {

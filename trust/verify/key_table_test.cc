@@ -160,7 +160,7 @@ TEST(Anchors, ASingleBitFlipIsRefusedOrIsAFactThatComesBack) {
 TEST(FindKey, NamesTheKeyOnlyForItsRole) {
   const KeyTable table = TheTable();
   const KeyId image = Named("image key 1").kid();
-  EXPECT_EQ(FindKey(table, image, Role::kImage).value().public_key, Named("image key 1").public_key());
+  EXPECT_EQ(FindKey(table, image, Role::kImage).value()->public_key, Named("image key 1").public_key());
   EXPECT_EQ(FindKey(table, image, Role::kDirector).error().reason, Reason::kWrongKeyRole);
   EXPECT_EQ(FindKey(table, KeyId{}, Role::kImage).error().reason, Reason::kUnknownKey);
   KeyTable both = table;

@@ -89,7 +89,7 @@ Manifest FromFields(const Fields& fields) {
 
 std::string ToLine(const Manifest& m) {
   std::ostringstream line;
-  const auto optional = [&](const char* name, const std::optional<Digest>& digest) {
+  const auto optional = [&](const char* name, const Maybe<Digest>& digest) {
     if (digest) line << " " << name << "=" << ToHex(*digest);
   };
   line << "ok sequence=" << m.sequence << " version=" << ToText(m.version).view() << " vendor=" << ToHex(m.vendor)

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "trust/manifest/cbor.h"
+#include "trust/manifest/template.h"
 #include "trust/verify/golden.h"
 #include "trust/verify/verify.h"
 
@@ -58,32 +58,40 @@ struct Sign1 {
   Signature signature{};
 };
 
-// 18([<< {1: -7} >>, any, payload or null, signature])
-Sign1 ReadEs256(cbor::Reader& reader, bool detached) {
+using cbor::Major;
+using templates::Reader;
+
+// A bstr's content.
+ByteView Bstr(Reader& reader) {
+  const std::uint8_t* end = reader.Enter(Major::kBytes);
+  const ByteView content = reader.Rest();
+  reader.Leave(end);
+  return content;
+}
+
+// 18([<< {1: -7} >>, {?4: kid}, payload or null, signature])
+Sign1 ReadEs256(Reader& reader, bool detached) {
+  constexpr auto kBegin = templates::Template(0xd2, 0x84, 0x43, 0xa1, 1, 0x26);
+  constexpr auto kSignature = templates::Template(0x58, 0x40, templates::Raw(templates::At(0), 64));
   Sign1 sign1;
-  reader.Tag(18);
-  reader.Array(4);
-  const std::size_t outer = reader.Enter();
-  reader.Map(1);
-  reader.Expect(1);
-  reader.Expect(-7);
-  reader.Leave(outer);
-  reader.AnyItem();
-  if (detached) {
-    reader.Null();
-  } else {
-    sign1.payload = reader.Bytes();
+  reader.Read(kBegin, sign1);
+  if (reader.Count(Major::kMap, 0, 1, "an unprotected header of more than a kid") == 1) {
+    reader.Expect(4);
+    Bstr(reader);
   }
-  reader.Fixed(sign1.signature);
+  if (detached) {
+    reader.Expect(0xf6);
+  } else {
+    sign1.payload = Bstr(reader);
+  }
+  reader.Read(kSignature, sign1.signature);
   return sign1;
 }
 
 bool HoldsEs256(const Sign1& sign1, ByteView payload, ByteView aad, const PublicKey& key) {
   Bytes structure(payload.size() + aad.size() + 64);
-  cbor::Writer writer(structure);
-  writer.Array(4);
-  writer.Text("Signature1");
-  writer.Bytes(golden::Hex("a10126"));
+  templates::Writer writer(structure);
+  writer.Raw(golden::Hex("846a5369676e61747572653143a10126"));
   writer.Bytes(aad);
   writer.Bytes(payload);
   const std::size_t size = writer.Finish().value();
@@ -105,22 +113,23 @@ TEST(SuitExamples, TheirDigestsAndSignaturesHoldAndTheProductRefusesTheirAlgorit
     ASSERT_FALSE(envelope.empty()) << example;
     EXPECT_THAT(Verify(envelope, golden::TheKeys()).error().reason, Reason::kMalformedManifest) << example;
 
-    cbor::Reader reader(envelope);
-    reader.Tag(107);
-    EXPECT_GE(reader.Map(), 2U);
+    Reader reader(envelope);
+    reader.Expect(0xd8);
+    reader.Expect(107);
+    EXPECT_GE(reader.Count(Major::kMap, 2, 9, "fewer than two members"), 2U);
     reader.Expect(2);
-    const std::size_t wrapper = reader.Enter();
-    reader.Array(2);
-    const ByteView suit_digest = reader.Bytes();
-    const std::size_t block = reader.Enter();
+    const std::uint8_t* wrapper = reader.Enter(Major::kBytes);
+    reader.Expect(0x82);
+    const ByteView suit_digest = Bstr(reader);
+    const std::uint8_t* block = reader.Enter(Major::kBytes);
     Sign1 sign1 = ReadEs256(reader, true);
     reader.Leave(block);
     reader.Leave(wrapper);
     reader.Expect(3);
-    const std::size_t begin = reader.offset();
-    reader.Bytes();
+    const std::uint8_t* begin = reader.at();
+    Bstr(reader);
     ASSERT_TRUE(reader.ok()) << example;
-    const ByteView manifest_bstr = ByteView(envelope).subspan(begin, reader.offset() - begin);
+    const ByteView manifest_bstr = reader.Since(begin);
 
     EXPECT_TRUE(HoldsEs256(sign1, suit_digest, {}, key)) << example;
     const SuitDigest ours = EncodeSuitDigest(crypto::Hash(manifest_bstr));
@@ -148,7 +157,7 @@ TEST(CoseExamples, NoneThatMustFailIsAcceptedAndThePermitsReaderTakesNone) {
     EXPECT_FALSE(DecodePermitEnvelope(coded).has_value()) << entry.path();
     const std::string name = entry.path().stem();
     failing += name.starts_with("sign-fail") ? 1 : 0;
-    cbor::Reader reader(coded);
+    Reader reader(coded);
     const Sign1 sign1 = ReadEs256(reader, false);
     if (reader.ok() && reader.at_end() && HoldsEs256(sign1, sign1.payload, aad, key)) accepted.push_back(name);
   }

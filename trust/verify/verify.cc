@@ -2,16 +2,26 @@
 
 #include "base/text.h"
 #include "trust/crypto/crypto.h"
+#include "trust/manifest/template.h"
 
 namespace pawl {
 namespace {
 
-constexpr std::int32_t kEsp256 = -9;
+constexpr std::int8_t kEsp256 = -9;
 constexpr std::uint64_t kTrailerBytes = 8192;  // the end of each slot, for the envelope (docs/spec/manifest.md)
 
+// Of what is signed, between kid and digest or payload: the external data, and for a manifest the head of SUIT_Digest.
+constexpr std::array<std::uint8_t, 7> kImageMiddle = {0x40, 0x58, kSuitDigestBytes, 0x82, 0x2f, 0x58, 0x20};
+constexpr auto kPermitMiddle = [] {
+  std::array<std::uint8_t, 1 + kPermitAad.size()> bstr{0x40 + kPermitAad.size()};
+  std::ranges::copy(kPermitAad, bstr.begin() + 1);
+  return bstr;
+}();
+
 Error KeyError(Reason reason, const KeyId& kid) {
-  std::array<char, 2 * sizeof(KeyId)> hex{};
   Error error{reason, "kid "};
+  if constexpr (kBrief) return error;
+  std::array<char, 2 * sizeof(KeyId)> hex{};
   error.detail.append(HexEncode(kid, hex));
   return error;
 }
@@ -19,64 +29,90 @@ Error KeyError(Reason reason, const KeyId& kid) {
 Error NumberError(Reason reason, std::string_view what, std::uint64_t value, std::string_view than,
                   std::uint64_t limit) {
   Error error{reason, what};
+  if constexpr (kBrief) return error;
   error.detail.append(" ").append_number(value).append(than).append_number(limit);
   return error;
 }
 
 Error UuidError(Reason reason, const Uuid& uuid) {
-  std::array<char, 2 * sizeof(Uuid)> hex{};
   Error error{reason, "the manifest is for "};
+  if constexpr (kBrief) return error;
+  std::array<char, 2 * sizeof(Uuid)> hex{};
   error.detail.append(HexEncode(uuid, hex));
   return error;
 }
 
-// One signature over ["Signature1", protected, aad, payload] under a key of this role.
-template <std::size_t kMaxPayload>
-Status CheckSignature(const SignatureBlock& block, Role role, std::string_view aad, ByteView payload,
-                      const KeyTable& keys) {
-  PAWL_ASSERT(payload.size() <= kMaxPayload);
-  const Result<Key> key = FindKey(keys, block.kid, role);
-  if (!key) return std::unexpected(KeyError(key.error().reason, block.kid));
-  std::array<std::uint8_t, kMaxPayload + kPermitAad.size() + kSigStructureOverhead> structure;
-  const std::size_t size = WriteSigStructure(block.kid, AsBytes(aad), payload, structure);
+// These checks are private: they give an Error with the reason kNone where nothing is wrong. A Status would cost a
+// Cortex-M4 30 bytes at each of them.
+constexpr Error kGood{};
+
+// What is signed, behind the kid: ["Signature1", << {1: -9, 4: kid} >>, aad, payload]. Hashed where it lies;
+// WriteSigStructure writes the same.
+struct Signed {
+  ByteView middle;
+  ByteView end;
+};
+
+// One signature under a key of this role.
+[[nodiscard]] Error CheckSignature(const SignatureBlock& block, Role role, const Signed& what, const KeyTable& keys) {
+  const Key* key = FindKid(keys, block.kid);
+  if (key == nullptr) return KeyError(Reason::kUnknownKey, block.kid);
+  if (!key->has(role)) return KeyError(Reason::kWrongKeyRole, block.kid);
+  crypto::Sha256 hash;
+  hash.Update(kSigStructureBegin);
+  hash.Update(block.kid);
+  hash.Update(what.middle);
+  hash.Update(what.end);
   // The block says ESP256 (R2); the key must be bound to it too.
-  const bool holds =
-      key->algorithm == kEsp256 &&
-      crypto::VerifyP256(key->public_key, crypto::Hash(ByteView(structure).first(size)), block.signature);
-  if (!holds) return std::unexpected(KeyError(Reason::kInvalidSignature, block.kid));
-  return {};
+  const bool holds = key->algorithm == kEsp256 && crypto::VerifyP256(key->public_key, hash.Finish(), block.signature);
+  return holds ? kGood : KeyError(Reason::kInvalidSignature, block.kid);
 }
 
-Status CheckSignatures(const EnvelopeView& envelope, const KeyTable& keys) {
-  BoundedVec<KeyId, kMaxSignatures> seen;
+[[nodiscard]] Error CheckSignatures(const EnvelopeView& envelope, const KeyTable& keys) {
+  const Signed what{kImageMiddle, envelope.digest};
+  std::size_t seen = 0;
   for (const SignatureBlock& block : envelope.signatures) {
-    if (std::ranges::count(seen, block.kid) != 0) {
-      return Fail(Reason::kMalformedManifest, "envelope: two signatures of one key (R2)");
+    if (IndexOf(block.kid, envelope.signatures.data(), seen, sizeof(SignatureBlock)) != seen) {
+      return {Reason::kMalformedManifest, "envelope: two signatures of one key (R2)"};
     }
-    seen.push_back(block.kid);
-    PAWL_TRY(CheckSignature<kSuitDigestBytes>(block, Role::kImage, "", envelope.suit_digest, keys));
+    ++seen;
+    const Error error = CheckSignature(block, Role::kImage, what, keys);
+    if (error.reason != Reason::kNone) return error;
   }
   const std::uint8_t threshold = Threshold(keys, Role::kImage);
-  if (seen.empty() || seen.size() < threshold) {
-    return std::unexpected(NumberError(Reason::kInvalidSignature, "signatures:", seen.size(), ", needed: ", threshold));
-  }
-  return {};
+  if (seen != 0 && seen >= threshold) return kGood;
+  return NumberError(Reason::kInvalidSignature, "signatures:", seen, ", needed: ", threshold);
+}
+
+// All but the manifest itself.
+[[nodiscard]] Error CheckEnvelope(const EnvelopeView& envelope, const KeyTable& keys) {
+  const Error error = CheckSignatures(envelope, keys);
+  if (error.reason != Reason::kNone) return error;
+  return crypto::Hash(envelope.manifest_bstr) == envelope.digest ? kGood : Error{Reason::kDigestMismatch, {}};
 }
 
 Result<Permit> CheckPermit(ByteView cose_sign1, const KeyTable& keys) {
-  PAWL_ASSIGN(const PermitView view, DecodePermitEnvelope(cose_sign1));
-  PAWL_TRY(CheckSignature<kMaxPermitBytes>(view.signature, Role::kDirector, kPermitAad, view.payload, keys));
+  PAWL_ASSIGN(const PermitView& view, DecodePermitEnvelope(cose_sign1));
+  const Error error = CheckSignature(view.signature, Role::kDirector, {kPermitMiddle, view.payload_bstr}, keys);
+  if (error.reason != Reason::kNone) return std::unexpected(error);
   return DecodePermit(view.payload);
 }
 
 }  // namespace
 
 Result<VerifiedManifest> Verify(ByteView envelope, const KeyTable& keys) {
-  PAWL_ASSIGN(const EnvelopeView view, DecodeEnvelope(envelope));
-  PAWL_TRY(CheckSignatures(view, keys));
-  if (crypto::Hash(view.manifest_bstr) != view.digest) return Fail(Reason::kDigestMismatch);
-  PAWL_ASSIGN(const Manifest manifest, DecodeManifest(view.manifest));
-  return VerifiedManifest(manifest, view.digest);
+  Result<VerifiedManifest> verified(std::in_place, VerifiedManifest::Pass());
+  const Result<EnvelopeView> view = DecodeEnvelope(envelope);
+  const Error error = view ? CheckEnvelope(*view, keys) : view.error();
+  if (!view || error.reason != Reason::kNone) {
+    FailInPlace(verified, error);
+    return verified;
+  }
+  verified->digest_ = view->digest;
+  templates::Reader reader(view->manifest);  // R3: the same bytes
+  ReadManifest(reader, verified->manifest_);
+  reader.Finish(verified, Reason::kMalformedManifest, "manifest");
+  return verified;
 }
 
 Result<BootableManifest> CheckBootable(const VerifiedManifest& verified, const Target& target) {
@@ -92,11 +128,12 @@ Result<BootableManifest> CheckBootable(const VerifiedManifest& verified, const T
     return std::unexpected(NumberError(Reason::kSecurityVersion, "security version", manifest.security_version,
                                        " is below the floor ", target.security_floor));
   }
-  const std::uint64_t room = target.slot_bytes - std::min(target.slot_bytes, kTrailerBytes);
-  if (manifest.image_bytes > room) {
-    return std::unexpected(NumberError(Reason::kImageTooLarge, "image bytes", manifest.image_bytes, " of ", room));
+  // An image has less than 2^53 bytes: the sum is right.
+  if (manifest.image_bytes + kTrailerBytes > target.slot_bytes) {
+    return std::unexpected(NumberError(Reason::kImageTooLarge, "image and trailer bytes",
+                                       manifest.image_bytes + kTrailerBytes, " of ", target.slot_bytes));
   }
-  return BootableManifest(manifest, verified.digest());
+  return Result<BootableManifest>(std::in_place, BootableManifest::Pass(), verified);
 }
 
 Result<InstallableManifest> CheckInstallable(const BootableManifest& bootable, const Running& running,
@@ -118,7 +155,7 @@ Result<InstallableManifest> CheckInstallable(const BootableManifest& bootable, c
   if (manifest.format != PayloadFormat::kRaw) {
     return Fail(Reason::kUnsupportedEncoding, manifest.format == PayloadFormat::kZstd ? "zstd" : "delta");
   }
-  return InstallableManifest(manifest, bootable.digest());
+  return Result<InstallableManifest>(std::in_place, InstallableManifest::Pass(), bootable);
 }
 
 Result<VerifiedPermit> VerifyPermit(ByteView cose_sign1, const KeyTable& keys) {

@@ -8,17 +8,22 @@
 
 namespace pawl {
 
-// A manifest whose signatures all held. Exists only as the result of Verify.
+// A manifest whose signatures all held. Exists only as the result of Verify: nobody else has a Pass.
 class VerifiedManifest {
  public:
+  class Pass {
+    friend Result<VerifiedManifest> Verify(ByteView envelope, const KeyTable& keys);
+    explicit Pass() = default;
+  };
+  explicit VerifiedManifest(Pass) {}
   const Manifest& get() const { return manifest_; }
   const Digest& digest() const { return digest_; }  // the SUIT_Digest: identifies the manifest
 
  private:
   friend Result<VerifiedManifest> Verify(ByteView envelope, const KeyTable& keys);
-  VerifiedManifest(const Manifest& manifest, const Digest& digest) : manifest_(manifest), digest_(digest) {}
-  Manifest manifest_;
-  Digest digest_;
+  friend Result<VerifiedManifest> Verify(ByteView envelope, const KeyTable& keys);
+  Manifest manifest_{};
+  Digest digest_{};
 };
 
 // Checks, in order: form (R1, R2, R4), every signature block (known kid, role image, distinct, signature holds; as many
@@ -42,14 +47,16 @@ struct Target {
 // Errors: wrong vendor, wrong class, wrong slot, board revision too low, security version too low, image too large.
 class BootableManifest {
  public:
-  const Manifest& get() const { return manifest_; }
-  const Digest& digest() const { return digest_; }
+  class Pass {
+    friend Result<BootableManifest> CheckBootable(const VerifiedManifest& manifest, const Target& target);
+    explicit Pass() = default;
+  };
+  BootableManifest(Pass, const VerifiedManifest& verified) : verified_(verified) {}
+  const Manifest& get() const { return verified_.get(); }
+  const Digest& digest() const { return verified_.digest(); }
 
  private:
-  friend Result<BootableManifest> CheckBootable(const VerifiedManifest& manifest, const Target& target);
-  BootableManifest(const Manifest& manifest, const Digest& digest) : manifest_(manifest), digest_(digest) {}
-  Manifest manifest_;
-  Digest digest_;
+  VerifiedManifest verified_;
 };
 Result<BootableManifest> CheckBootable(const VerifiedManifest& manifest, const Target& target);
 
@@ -64,15 +71,17 @@ struct Running {
 // Errors: already running, downgrade, release expired, wrong version, unsupported encoding.
 class InstallableManifest {
  public:
-  const Manifest& get() const { return manifest_; }
-  const Digest& digest() const { return digest_; }
+  class Pass {
+    friend Result<InstallableManifest> CheckInstallable(const BootableManifest& manifest, const Running& running,
+                                                        std::uint64_t now_s);
+    explicit Pass() = default;
+  };
+  InstallableManifest(Pass, const BootableManifest& bootable) : bootable_(bootable) {}
+  const Manifest& get() const { return bootable_.get(); }
+  const Digest& digest() const { return bootable_.digest(); }
 
  private:
-  friend Result<InstallableManifest> CheckInstallable(const BootableManifest& manifest, const Running& running,
-                                                      std::uint64_t now_s);
-  InstallableManifest(const Manifest& manifest, const Digest& digest) : manifest_(manifest), digest_(digest) {}
-  Manifest manifest_;
-  Digest digest_;
+  BootableManifest bootable_;
 };
 Result<InstallableManifest> CheckInstallable(const BootableManifest& manifest, const Running& running,
                                              std::uint64_t now_s);
