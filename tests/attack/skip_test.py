@@ -26,8 +26,9 @@ from skip_boot import GAP, IMAGE_MEMORY, Boot, Bootloader  # noqa: E402
 
 OTHERS = float(os.environ.get("PAWL_SKIP_OTHERS", "4"))  # per cent
 # What reads, compares, decides and jumps.
-DECIDES = re.compile(r"PawlMain|ReadRom|RamSlots|pawl::(Verify|VerifySlot|CheckBootable|Boot|Booted::Booted|Recheck|Settle|FindKey|Threshold)\(|FactsOf|"
-                     r"CheckSignature|IsRevoked|FindKid|operator==|[Ee]qual|memcmp|VerifyP256|pawl_p256|crypto::Hash|"
+DECIDES = re.compile(r"PawlMain|ReadRom|RamSlots|pawl::(Verify|VerifySlot|CheckBootable|Boot|Booted::Booted|Recheck|Settle|FindKey|Threshold)\(|"
+                     r"FactsOf|CheckSignature|CheckEnvelope|IsRevoked|FindKid|IndexOf|operator==|[Ee]qual|memcmp|VerifyP256|pawl_p256|"
+                     r"crypto::Hash|"
                      r"board::(Jump|ArmWatchdog)|std::expected")
 ONLY = os.environ.get("PAWL_SKIP_ONLY", "")  # in this function
 SEED = int(os.environ.get("PAWL_SEED", "1"))

@@ -13,16 +13,44 @@ constexpr const char* kNoName = Wordy("not the base64url text of 32 bytes (R4)")
 
 constexpr std::size_t kNameChars = Base64UrlSize(sizeof(Digest));
 
-}  // namespace
-
-void Reader::Read(const std::uint8_t* part, void* to) {
-  to_ = static_cast<std::uint8_t*>(to);
-  Run(part);
+void ReadUint(Reader& reader, unsigned operation, std::uint8_t* field) {
+  const std::uint64_t value = reader.Head(cbor::Major::kUint);
+  const auto high = static_cast<std::uint32_t>(value >> 32);
+  reader.Require(high >> ((operation & 2) != 0 ? 21 : 0) == 0, cbor::kOverLimit);
+  reader.Require(value != 0 || (operation & 4) == 0, kZero);
+  std::memcpy(field, &value, 4);
+  if ((operation & 1) != 0) std::memcpy(field + 4, &high, 4);
 }
 
-// One bstr's content, or the whole. Returns what stands behind its kEnd. After a failure it goes on to the end: that
-// does no harm, and ends.
-const std::uint8_t* Reader::Run(const std::uint8_t* part) {
+// 0x00 is 0, 0x20 is -1.
+void ReadSmall(Reader& reader, std::uint8_t* field, unsigned from, unsigned span) {
+  const unsigned byte = reader.Byte();
+  reader.Require(byte - from <= span, byte < from ? cbor::kOtherValue : cbor::kOverLimit);
+  *field = static_cast<std::uint8_t>(byte < 0x20 ? byte : 0x1f - byte);
+}
+
+void ReadName(Reader& reader, std::uint8_t* field) {
+  const std::uint8_t* from = reader.Take(kNameChars);
+  if (from == nullptr) return;
+  int all = 0;
+  unsigned buffer = 0;
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < kNameChars; ++i) {
+    const int value = Base64UrlValue(static_cast<char>(from[i]));
+    all |= value;  // negative from the first foreign character on
+    buffer = (buffer << 6) | static_cast<unsigned>(value);
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    *field++ = static_cast<std::uint8_t>(buffer >> bits);
+  }
+  reader.Require(all >= 0 && (buffer & 3) == 0, kNoName);
+}
+
+}  // namespace
+
+// After a failure it goes on to the end: that does no harm, and ends.
+const std::uint8_t* Reader::Read(const std::uint8_t* part, void* to) {
   unsigned owed = 0;  // so many optional parts must still come, as a head said
   for (;;) {
     const unsigned operation = *part++;
@@ -36,7 +64,7 @@ const std::uint8_t* Reader::Run(const std::uint8_t* part) {
         return part;
       case kBstr: {
         const std::uint8_t* outer_end = Enter(cbor::Major::kBytes);
-        part = Run(part);
+        part = Read(part, to);
         Leave(outer_end);
         continue;
       }
@@ -51,10 +79,10 @@ const std::uint8_t* Reader::Run(const std::uint8_t* part) {
         owed = Byte() - *part++;
         continue;
     }
-    std::uint8_t* field = to_ + std::size_t{4} * *part++;
+    std::uint8_t* field = static_cast<std::uint8_t*>(to) + std::size_t{4} * *part++;
     switch (operation) {
       case kSmall:
-        ReadSmall(field, part[0], part[1]);
+        ReadSmall(*this, field, part[0], part[1]);
         part += 2;
         break;
       case kRaw: {
@@ -63,7 +91,7 @@ const std::uint8_t* Reader::Run(const std::uint8_t* part) {
         break;
       }
       case kName:
-        ReadName(field);
+        ReadName(*this, field);
         break;
       case kOptional:
         *field = !at_end() && (IsOperation(part[1]) || part[1] == *at());
@@ -75,43 +103,9 @@ const std::uint8_t* Reader::Run(const std::uint8_t* part) {
         break;
       }
       default:
-        ReadUint(operation, field);
+        ReadUint(*this, operation, field);
     }
   }
-}
-
-void Reader::ReadUint(unsigned operation, std::uint8_t* field) {
-  const std::uint64_t value = Head(cbor::Major::kUint);
-  const auto high = static_cast<std::uint32_t>(value >> 32);
-  Require(high >> ((operation & 2) != 0 ? 21 : 0) == 0, cbor::kOverLimit);
-  Require(value != 0 || (operation & 4) == 0, kZero);
-  std::memcpy(field, &value, 4);
-  if ((operation & 1) != 0) std::memcpy(field + 4, &high, 4);
-}
-
-// 0x00 is 0, 0x20 is -1.
-void Reader::ReadSmall(std::uint8_t* field, unsigned from, unsigned span) {
-  const unsigned byte = Byte();
-  Require(byte - from <= span, byte < from ? cbor::kOtherValue : cbor::kOverLimit);
-  *field = static_cast<std::uint8_t>(byte < 0x20 ? byte : 0x1f - byte);
-}
-
-void Reader::ReadName(std::uint8_t* field) {
-  const std::uint8_t* from = Take(kNameChars);
-  if (from == nullptr) return;
-  int all = 0;
-  unsigned buffer = 0;
-  unsigned bits = 0;
-  for (std::size_t i = 0; i < kNameChars; ++i) {
-    const int value = Base64UrlValue(static_cast<char>(from[i]));
-    all |= value;  // negative from the first foreign character on
-    buffer = (buffer << 6) | static_cast<unsigned>(value);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    *field++ = static_cast<std::uint8_t>(buffer >> bits);
-  }
-  Require(all >= 0 && (buffer & 3) == 0, kNoName);
 }
 
 void Writer::Follow(const std::uint8_t* part, const void* from) {

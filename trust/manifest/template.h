@@ -119,15 +119,8 @@ class Reader : public cbor::Cursor {
   void Read(const Part<N>& part, T& to) {
     Read(part.data(), &to);
   }
-  void Read(const std::uint8_t* part, void* to);
-
- private:
-  const std::uint8_t* Run(const std::uint8_t* part);
-  void ReadUint(unsigned operation, std::uint8_t* field);
-  void ReadSmall(std::uint8_t* field, unsigned from, unsigned span);
-  void ReadName(std::uint8_t* field);
-
-  std::uint8_t* to_;
+  // The same: a part up to its kEnd. Returns what stands behind it.
+  const std::uint8_t* Read(const std::uint8_t* part, void* to);
 };
 
 // Writes what a template says from the fields of a struct, and heads for what has no fixed template. Checks no limits:

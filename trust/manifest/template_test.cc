@@ -84,17 +84,18 @@ TEST(Template, ANumberHasItsShortestHeadAndItsLimit) {
     std::uint64_t value;
     bool below32, below53;
   };
-  for (const Row& row : {Row{"00", 0, true, true}, Row{"17", 23, true, true}, Row{"1818", 24, true, true},
-                         Row{"18ff", 255, true, true}, Row{"190100", 256, true, true}, Row{"1a00010000", 65536, true, true},
-                         Row{"1affffffff", 0xFFFFFFFF, true, true}, Row{"1b0000000100000000", 0x100000000, false, true},
-                         Row{"1b001fffffffffffff", cbor::kMaxUint53, false, true},
-                         Row{"1b0020000000000000", cbor::kMaxUint53 + 1, false, false},
-                         Row{"1bffffffffffffffff", ~std::uint64_t{0}, false, false}}) {
+  for (const Row& row :
+       {Row{"00", 0, true, true}, Row{"17", 23, true, true}, Row{"1818", 24, true, true}, Row{"18ff", 255, true, true},
+        Row{"190100", 256, true, true}, Row{"1a00010000", 65536, true, true}, Row{"1affffffff", 0xFFFFFFFF, true, true},
+        Row{"1b0000000100000000", 0x100000000, false, true}, Row{"1b001fffffffffffff", cbor::kMaxUint53, false, true},
+        Row{"1b0020000000000000", cbor::kMaxUint53 + 1, false, false},
+        Row{"1bffffffffffffffff", ~std::uint64_t{0}, false, false}}) {
     const auto judge = [&](const auto& part, bool good) {
       const Answer answer = Read(part, row.hex);
       EXPECT_EQ(answer.good, good) << row.hex;
       if (good) EXPECT_EQ(answer.fields.wide + answer.fields.narrow, row.value);
-      if (!good && row.value != 0) EXPECT_TRUE(answer.why.starts_with("test: a number over its limit (R4)")) << answer.why;
+      if (!good && row.value != 0)
+        EXPECT_TRUE(answer.why.starts_with("test: a number over its limit (R4)")) << answer.why;
     };
     constexpr auto kU32 = Template(Uint32(kNarrow));
     constexpr auto kU32Wide = Template(Uint32Wide(kWide));
@@ -108,8 +109,13 @@ TEST(Template, ANumberHasItsShortestHeadAndItsLimit) {
     judge(kU53From1, row.below53 && row.value != 0);
   }
   constexpr auto kU53 = Template(Uint53(kWide));
-  for (const char* hex : {"1800", "1817", "190017", "1900ff", "1a0000ffff", "1b00000000ffffffff", "1c", "1f", "20", "40",
-                          "60", "80", "a0", "c0", "e0", "f6", "f818", "18", "19ff", "1affffff", "1b00000001000000"}) {
+  for (const char* hex : {"1800",   "1817",       "190017",
+                          "1900ff", "1a0000ffff", "1b00000000ffffffff",
+                          "1c",     "1f",         "20",
+                          "40",     "60",         "80",
+                          "a0",     "c0",         "e0",
+                          "f6",     "f818",       "18",
+                          "19ff",   "1affffff",   "1b00000001000000"}) {
     EXPECT_FALSE(Read(kU53, hex).good) << hex;
   }
 }
@@ -147,7 +153,8 @@ TEST(Template, AValueOutsideItsRangeIsWrittenAsWhatItIsAndNotReadBack) {
 TEST(Template, RawBytesGoIntoTheirField) {
   constexpr auto kPart = Template(0x44, Raw(kRawAt, 4), 7);
   EXPECT_EQ(Read(kPart, "440102030407").fields.raw, (std::array<std::uint8_t, 4>{1, 2, 3, 4}));
-  for (const char* hex : {"43010203", "4401020304", "44010203", "44", "450102030407"}) EXPECT_FALSE(Read(kPart, hex).good);
+  for (const char* hex : {"43010203", "4401020304", "44010203", "44", "450102030407"})
+    EXPECT_FALSE(Read(kPart, hex).good);
 }
 
 TEST(Template, ANameHasOneSpelling) {
@@ -211,10 +218,23 @@ TEST(Template, AHeadCountsWhatIsThere) {
   EXPECT_EQ(Read(kOptionals, "a10501").fields.first, std::nullopt);
   EXPECT_EQ(Read(kOptionals, "a20402050109").fields.first, 2U);
   EXPECT_EQ(Read(kOptionals, "a205010603").fields.second, 3U);
-  EXPECT_TRUE(Read(kOptionals, "a3040205010603" "09").good);
+  EXPECT_TRUE(Read(kOptionals,
+                   "a3040205010603"
+                   "09")
+                  .good);
   EXPECT_EQ(WhyNot(kOptionals, "a20501"), "test: another number of items than the template's (R4) at byte 3");
-  for (const char* hex : {"a00501", "a10402050109", "a30402050109", "a20402" "0501", "a1050109", "a2050106030" "9",
-                          "a205010402", "a2060305" "01", "b801" "0501", "800501", "a3040205010603", "a2"}) {
+  for (const char* hex : {"a00501", "a10402050109", "a30402050109",
+                          "a20402"
+                          "0501",
+                          "a1050109",
+                          "a2050106030"
+                          "9",
+                          "a205010402",
+                          "a2060305"
+                          "01",
+                          "b801"
+                          "0501",
+                          "800501", "a3040205010603", "a2"}) {
     EXPECT_FALSE(Read(kOptionals, hex).good) << hex;
   }
 }
@@ -223,21 +243,28 @@ TEST(Template, ParametersHaveTheirCommandsCountedToo) {
   constexpr auto kPart = Template(Parameters(0xa1), Optional(kFirstFlag, 4, Uint53(kFirst)), 5, Uint32(kNarrow));
   EXPECT_TRUE(Read(kPart, "8614a10501").good);
   EXPECT_TRUE(Read(kPart, "8814a204020501").good);
-  for (const char* hex : {"8814a10501", "8714a10501", "8614a204020501", "8714a204020501", "8a14a304020501", "8613a10501",
-                          "8414a00501", "8614a20501", "8814a20501", "8414a10501"}) {
+  for (const char* hex : {"8814a10501", "8714a10501", "8614a204020501", "8714a204020501", "8a14a304020501",
+                          "8613a10501", "8414a00501", "8614a20501", "8814a20501", "8414a10501"}) {
     EXPECT_FALSE(Read(kPart, hex).good) << hex;
   }
 }
 
 // A part that starts with no constant is there if anything more is, up to the end of its byte string.
 TEST(Template, AnOptionalEndOfAByteStringIsThereIfMoreIs) {
-  constexpr auto kPart = Template(Bstr(Count(0x81), 7, Optional(kSmallAt, Small(kSmallAt, 0x20, 0x22)),
-                                       Optional(kFirstFlag, Uint53(kFirst))),
-                                  8);
+  constexpr auto kPart = Template(
+      Bstr(Count(0x81), 7, Optional(kSmallAt, Small(kSmallAt, 0x20, 0x22)), Optional(kFirstFlag, Uint53(kFirst))), 8);
   EXPECT_EQ(Read(kPart, "42810708").fields.small, 0);
   EXPECT_EQ(Read(kPart, "4382072108").fields.small, -2);
   EXPECT_EQ(Read(kPart, "448307210508").fields.first, 5U);
-  for (const char* hex : {"4381072108", "42820708", "438207" "0508", "438207" "2308", "44820721" "0508", "4583072105" "0508"}) {
+  for (const char* hex : {"4381072108", "42820708",
+                          "438207"
+                          "0508",
+                          "438207"
+                          "2308",
+                          "44820721"
+                          "0508",
+                          "4583072105"
+                          "0508"}) {
     EXPECT_FALSE(Read(kPart, hex).good) << hex;
   }
 }
