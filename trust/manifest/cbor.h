@@ -23,8 +23,9 @@ inline constexpr const char* kOverLimit = Wordy("a number over its limit (R4)");
 
 // A place in the input, and the end that may be read to.
 //
-// Errors    sticky: after the first failure nothing is left to be read, so whoever goes on reads zeros and gets
-//           nowhere; Finish() tells. So a caller reads straight through and asks once. A loop asks ok(), too.
+// Errors    sticky: the first failure stays, and nothing is left to be read in the bstr it happened in. A caller reads
+//           straight through, never beyond the input, and asks Finish() once; of what it read nothing may be used.
+//           Counts are within their limits after a failure too.
 // Lifetime  views into the input.
 class Cursor {
  public:

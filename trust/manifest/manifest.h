@@ -42,7 +42,8 @@ struct VersionMatch {
 };
 bool Matches(const VersionMatch& match, const Version& running);
 
-// Standard layout, each member at a multiple of 4: the template names them by their offsets.
+// Standard layout, each member at a multiple of 4: the template names them by their offsets. No `= {}` at the Maybes:
+// with it g++ clears the struct member by member.
 struct Manifest {
   std::uint64_t sequence = 0;  // < 2^53, per (tenant, class); the install rule
   Version version;

@@ -4,7 +4,7 @@
 #include "trust/manifest/manifest.h"
 #include "trust/manifest/template.h"
 
-// The place of a member in the struct that PAWL_STRUCT names, and of the flag of a Maybe.
+// The place of a struct's member, and of the flag of one that is a Maybe.
 #define PAWL_AT(Struct, member) ::pawl::templates::At(offsetof(Struct, member))
 #define PAWL_FLAG(Struct, member) ::pawl::templates::At(offsetof(Struct, member) + decltype(Struct::member)::kFlagAt)
 

@@ -5,7 +5,7 @@
 // are simple values that nobody assigned, and no template contains one. A field is named by its offset in a struct, a
 // multiple of 4 (At); its value never leaves the limits that stand beside it.
 //
-// Example  Template(0xa2, 1, Uint53(at), 2, 0x50, Raw(16, at)) is {1: uint < 2^53, 2: 16 bytes}.
+// Example  Template(0xa2, 1, Uint53(at), 2, 0x50, Raw(at, 16)) is {1: uint < 2^53, 2: 16 bytes}.
 #pragma once
 
 #include <bit>
