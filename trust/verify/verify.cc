@@ -42,10 +42,6 @@ Error UuidError(Reason reason, const Uuid& uuid) {
   return error;
 }
 
-// These checks are private: they give an Error with the reason kNone where nothing is wrong. A Status would cost a
-// Cortex-M4 30 bytes at each of them.
-constexpr Error kGood{};
-
 // What is signed, behind the kid: ["Signature1", << {1: -9, 4: kid} >>, aad, payload]. Hashed where it lies;
 // WriteSigStructure writes the same.
 struct Signed {
@@ -54,10 +50,10 @@ struct Signed {
 };
 
 // One signature under a key of this role.
-[[nodiscard]] Error CheckSignature(const SignatureBlock& block, Role role, const Signed& what, const KeyTable& keys) {
+Status CheckSignature(const SignatureBlock& block, Role role, const Signed& what, const KeyTable& keys) {
   const Key* key = FindKid(keys, block.kid);
-  if (key == nullptr) return KeyError(Reason::kUnknownKey, block.kid);
-  if (!key->has(role)) return KeyError(Reason::kWrongKeyRole, block.kid);
+  if (key == nullptr) return std::unexpected(KeyError(Reason::kUnknownKey, block.kid));
+  if (!key->has(role)) return std::unexpected(KeyError(Reason::kWrongKeyRole, block.kid));
   crypto::Sha256 hash;
   hash.Update(kSigStructureBegin);
   hash.Update(block.kid);
@@ -65,49 +61,45 @@ struct Signed {
   hash.Update(what.end);
   // The block says ESP256 (R2); the key must be bound to it too.
   const bool holds = key->algorithm == kEsp256 && crypto::VerifyP256(key->public_key, hash.Finish(), block.signature);
-  return holds ? kGood : KeyError(Reason::kInvalidSignature, block.kid);
+  if (!holds) return std::unexpected(KeyError(Reason::kInvalidSignature, block.kid));
+  return {};
 }
 
-[[nodiscard]] Error CheckSignatures(const EnvelopeView& envelope, const KeyTable& keys) {
+Status CheckSignatures(const EnvelopeView& envelope, const KeyTable& keys) {
   const Signed what{kImageMiddle, envelope.digest};
   std::size_t seen = 0;
   for (const SignatureBlock& block : envelope.signatures) {
     if (IndexOf(block.kid, envelope.signatures.data(), seen, sizeof(SignatureBlock)) != seen) {
-      return {Reason::kMalformedManifest, "envelope: two signatures of one key (R2)"};
+      return Fail(Reason::kMalformedManifest, "envelope: two signatures of one key (R2)");
     }
     ++seen;
-    const Error error = CheckSignature(block, Role::kImage, what, keys);
-    if (error.reason != Reason::kNone) return error;
+    PAWL_TRY(CheckSignature(block, Role::kImage, what, keys));
   }
   const std::uint8_t threshold = Threshold(keys, Role::kImage);
-  if (seen != 0 && seen >= threshold) return kGood;
-  return NumberError(Reason::kInvalidSignature, "signatures:", seen, ", needed: ", threshold);
+  if (seen != 0 && seen >= threshold) return {};
+  return std::unexpected(NumberError(Reason::kInvalidSignature, "signatures:", seen, ", needed: ", threshold));
 }
 
 // All but the manifest itself.
-[[nodiscard]] Error CheckEnvelope(const EnvelopeView& envelope, const KeyTable& keys) {
-  const Error error = CheckSignatures(envelope, keys);
-  if (error.reason != Reason::kNone) return error;
-  return crypto::Hash(envelope.manifest_bstr) == envelope.digest ? kGood : Error{Reason::kDigestMismatch, {}};
+Status CheckEnvelope(const EnvelopeView& envelope, const KeyTable& keys) {
+  PAWL_TRY(CheckSignatures(envelope, keys));
+  if (crypto::Hash(envelope.manifest_bstr) != envelope.digest) return Fail(Reason::kDigestMismatch);
+  return {};
 }
 
 Result<Permit> CheckPermit(ByteView cose_sign1, const KeyTable& keys) {
   PAWL_ASSIGN(const PermitView& view, DecodePermitEnvelope(cose_sign1));
-  const Error error = CheckSignature(view.signature, Role::kDirector, {kPermitMiddle, view.payload_bstr}, keys);
-  if (error.reason != Reason::kNone) return std::unexpected(error);
+  PAWL_TRY(CheckSignature(view.signature, Role::kDirector, {kPermitMiddle, view.payload_bstr}, keys));
   return DecodePermit(view.payload);
 }
 
 }  // namespace
 
 Result<VerifiedManifest> Verify(ByteView envelope, const KeyTable& keys) {
-  Result<VerifiedManifest> verified(std::in_place, VerifiedManifest::Pass());
   const Result<EnvelopeView> view = DecodeEnvelope(envelope);
-  const Error error = view ? CheckEnvelope(*view, keys) : view.error();
-  if (!view || error.reason != Reason::kNone) {
-    FailInPlace(verified, error);
-    return verified;
-  }
+  if (!view) return std::unexpected(view.error());
+  PAWL_TRY(CheckEnvelope(*view, keys));
+  Result<VerifiedManifest> verified(std::in_place, VerifiedManifest::Pass());
   verified->digest_ = view->digest;
   templates::Reader reader(view->manifest);  // R3: the same bytes
   ReadManifest(reader, verified->manifest_);
