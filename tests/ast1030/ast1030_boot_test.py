@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "attack")]
 from lab import boot_record, flash_images, forging  # noqa: E402
 from lab.ast1030 import CLASS, Ast1030Machine  # noqa: E402
 from lab.gdb_remote import GdbRemote  # noqa: E402
+from lab.process import wait_for  # noqa: E402
 from skipping import Symbols  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("PAWL_AST1030_BUILD") or ROOT / "build" / "ast1030")
@@ -62,17 +63,20 @@ class BootTest(unittest.TestCase):
         self.ask("r")
         self.wait_started("B", "trial", "software")
 
+    def wait_record(self, holds):
+        """QEMU writes this chip's file some time after the chip was done."""
+        return wait_for("the record is as it should be", lambda: (record := self.board.nor.record()) and holds(record))
+
     def wait_rolled_back(self, cause, reason, detail=""):
         self.board.wait_text(f"boot: rollback of trial 1: {NUMBERS[reason]}{detail}\n")
         self.wait_started("A", "normal", cause)
-        record = self.board.nor.record()
-        self.assertEqual((record.confirmed, record.pending, record.owed), ("A", None, True))
+        self.wait_record(lambda record: (record.confirmed, record.pending, record.owed) == ("A", None, True))
 
     def test_a_new_device_starts_its_only_image_unproven_and_normally_once_confirmed(self):
         self.start_confirmed()
         self.ask("r")
         self.wait_started("A", "normal", "software")
-        self.assertTrue(self.board.nor.record().proven)
+        self.wait_record(lambda record: record.proven)
 
     def test_driver_and_chip_keep_the_rules_of_nor(self):
         self.start_confirmed()
@@ -83,14 +87,14 @@ class BootTest(unittest.TestCase):
         self.ask("c", "confirm done")
         self.ask("r")
         self.wait_started("B", "normal", "software")
-        self.assertEqual(self.board.nor.record().confirmed, "B")
+        self.wait_record(lambda record: record.confirmed == "B")
 
     def test_an_image_that_hangs_three_times_is_rolled_back_with_reason_watchdog(self):
         self.start_trial()
         for left in (1, 0):
             self.ask("h")
             self.wait_started("B", "trial", "watchdog")
-            self.assertEqual(self.board.nor.record().attempts, left)
+            self.wait_record(lambda record, left=left: record.attempts == left)
         self.ask("h")
         self.wait_rolled_back("watchdog", "watchdog")
 
@@ -139,11 +143,10 @@ class BootTest(unittest.TestCase):
 
     def test_power_loss_costs_a_power_attempt_and_no_attempt(self):
         self.start_trial()
-        before = self.board.nor.record()
+        self.wait_record(lambda record: (record.attempts, record.power_attempts) == (2, 8))
         self.board.power_on()
         self.wait_started("B", "trial", "power")
-        after = self.board.nor.record()
-        self.assertEqual((after.attempts, after.power_attempts), (before.attempts, before.power_attempts - 1))
+        self.wait_record(lambda record: (record.attempts, record.power_attempts) == (2, 7))
 
     def test_what_is_not_genuine_does_not_run(self):
         self.write_slot("A", 1)
