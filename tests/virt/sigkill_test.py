@@ -164,7 +164,8 @@ class Board:
         facts, record = self.record(line)
         if MODES[facts["mode"]] != "normal":
             self.doing = "trial"
-            line.wait("Changed")
+            if line.wait_first(("Changed", "Started"))[0] == "Started":  # it hung
+                return self.after_start(line)
             facts, record = self.record(line)
             self.doing = "bootloader"
             if record is None or record.pending or record.confirmed != "AB"[facts["slot"]]:

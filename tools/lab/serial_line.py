@@ -158,12 +158,16 @@ class SerialLine:
 
     def wait(self, name, accept=lambda fields: True):
         """The next telling of this name that is accepted; those before are dropped."""
+        return self.wait_first((name,), accept)[1]
+
+    def wait_first(self, names, accept=lambda fields: True):
+        """The same of whichever comes first: its name, its fields."""
         until = time.monotonic() + self.deadline_s
         while True:
             while self.told:
                 told, fields = self.told.pop(0)
-                if told == name and accept(fields):
-                    return fields
+                if told in names and accept(fields):
+                    return told, fields
             self._receive(until)
 
     def facts(self):
