@@ -159,23 +159,35 @@ class Attacks(LabTest):
         for path in (data / "hsm" / "pin", data / "admin-token", data / "server.key", self.lab.platform.cli_config):
             self.assertEqual(path.stat().st_mode & 0o077, 0, path)
 
-    def test_a_corrupt_slot_b_is_never_booted(self):
-        """C1: a byte of B is changed after it was verified and marked pending, before the reboot."""
-        device = self.device("toctou")
-        campaign = self.lab.campaign("toctou", self.lab.release("2.1.0"), [device])
-        device.wait_serial("mode=trial", 60)
-        device.kill()
-        slot = device.folder / "flash" / "slot_b.bin"
-        with open(slot, "r+b") as file:
+    def flip_a_bit_of_b(self, device):
+        with open(device.folder / "flash" / "slot_b.bin", "r+b") as file:
             file.seek(12345)
             byte = file.read(1)
             file.seek(12345)
             file.write(bytes([byte[0] ^ 1]))
+
+    def test_a_corrupt_pending_slot_is_never_booted(self):
+        """C1: a bit of B is changed after it was verified and marked pending. An image that never confirms: the trial waits for us."""
+        device = self.device("toctou")
+        campaign = self.lab.campaign("toctou", self.lab.release("2.2.4-never-confirms"), [device])
+        device.wait_serial("mode=trial", 60)
+        device.kill()
+        self.flip_a_bit_of_b(device)
         device.power_on()
         job = self.lab.platform.wait_jobs(campaign, ("succeeded", "rolled_back"), 60)[0]
-        if job["state"] == "rolled_back":  # unless it had confirmed before the kill
-            self.assertEqual(job["reason"]["text"], "invalid image")
+        self.assertEqual((job["state"], job["reason"]["text"]), ("rolled_back", "invalid image"))
         device.wait_confirmed("1.0.0")
+
+    def test_a_corrupt_confirmed_slot_falls_back_and_is_reported(self):
+        """C1, later: the same after B was confirmed and reported."""
+        device = self.device("rotten")
+        campaign = self.lab.campaign("rotten", self.lab.release("2.1.0"), [device])
+        self.lab.platform.wait_jobs(campaign, ("succeeded",), 60)
+        device.kill()
+        self.flip_a_bit_of_b(device)
+        device.power_on()
+        device.wait_confirmed("1.0.0")
+        wait_for("the emergency's event", lambda: self.lab.platform.events(device=device.name, kind="device.emergency"), 20)
 
     def test_a_lost_flash_is_reported_not_hidden(self):
         device = self.device("lost-record")
