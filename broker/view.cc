@@ -24,8 +24,6 @@ constexpr std::size_t kMaxFileBytes = kViewHeaderBytes + kMaxViewEntries * kView
 // A heartbeat slightly ahead is another processor's clock; more is another boot's.
 constexpr std::uint64_t kAheadMs = 1000;
 
-std::unexpected<Error> FailIo(const std::string& what) { return Fail(Reason::kIo, what + ": " + std::strerror(errno)); }
-
 std::uint64_t Mix(std::uint64_t sum, ByteView words) {
   for (; words.size() >= 8; words = words.subspan(8)) {
     std::uint64_t word = 0;
@@ -38,16 +36,6 @@ std::uint64_t Mix(std::uint64_t sum, ByteView words) {
 std::string_view IdOf(ByteView entry) {
   const std::string_view padded = AsText(entry.first(kIdBytes));
   return padded.substr(0, padded.find('\0'));
-}
-
-Status WriteAll(int file, ByteView content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t n = write(file, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return FailIo("cannot write " + path);
-    content = content.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
 }
 
 bool AllZero(ByteView bytes) {
@@ -151,7 +139,7 @@ Status Admit(const ViewBytes& view, std::string_view id, const Digest& pin, std:
 
 Result<View> View::Open(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return FailIo("cannot open " + path);
+  if (file < 0) return FileError("open", path);
   struct stat info{};
   View view;
   const bool known = fstat(file, &info) == 0;
@@ -161,10 +149,10 @@ Result<View> View::Open(const std::string& path) {
     if (view.memory_ == MAP_FAILED) view.memory_ = nullptr;
   }
   close(file);
-  if (!known) return FailIo("cannot read " + path);
+  if (!known) return FileError("read", path);
   if (size < kViewHeaderBytes) return Fail(Reason::kTruncated, path);
   if (size > kMaxFileBytes) return Fail(Reason::kTooLarge, path);
-  if (view.memory_ == nullptr) return FailIo("cannot map " + path);
+  if (view.memory_ == nullptr) return FileError("map", path);
   view.bytes_ = size;
   view.inode_ = info.st_ino;
   PAWL_ASSIGN(view.parsed_, ViewBytes::Parse({static_cast<const std::uint8_t*>(view.memory_), size}));
@@ -218,33 +206,24 @@ std::vector<std::uint8_t> ViewBuilder::Finish(std::uint64_t generation, std::uin
   return std::move(bytes_);
 }
 
-ViewFile::~ViewFile() {
-  if (file_ >= 0) close(file_);
-}
-
 Status ViewFile::Replace(ByteView content, unsigned mode, std::optional<unsigned> group) {
   const std::string fresh = path_ + ".new";
   unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) return FailIo("cannot create " + fresh);
-  Status done = WriteAll(file, content, fresh);
+  OwnedFd file(open(fresh.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return FileError("create", fresh);
   // No fsync: after a loss of power the view is written anew before anyone may ask.
-  if (done && group && fchown(file, static_cast<uid_t>(-1), *group) != 0) done = FailIo("cannot give " + fresh);
-  if (done && fchmod(file, mode) != 0) done = FailIo("cannot open up " + fresh);
-  if (done && rename(fresh.c_str(), path_.c_str()) != 0) done = FailIo("cannot put " + path_ + " in place");
-  if (!done) {
-    close(file);
-    return done;
-  }
-  if (file_ >= 0) close(file_);
-  file_ = file;
+  PAWL_TRY(WriteAll(file, content, fresh));
+  if (group && fchown(file.get(), static_cast<uid_t>(-1), *group) != 0) return FileError("give", fresh);
+  if (fchmod(file.get(), mode) != 0) return FileError("open up", fresh);
+  if (rename(fresh.c_str(), path_.c_str()) != 0) return FileError("put in place", path_);
+  file_ = std::move(file);
   return {};
 }
 
 Status ViewFile::Beat(std::uint64_t heartbeat_ms) {
   std::array<std::uint8_t, 8> bytes{};
   StoreLe<std::uint64_t>(bytes, heartbeat_ms);
-  if (file_ < 0 || pwrite(file_, bytes.data(), bytes.size(), kHeartbeatAt) != 8) return FailIo("cannot write " + path_);
+  if (!file_ || pwrite(file_.get(), bytes.data(), bytes.size(), kHeartbeatAt) != 8) return FileError("write", path_);
   return {};
 }
 

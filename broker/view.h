@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hosted/files.h"
 #include "base/result.h"
 
 namespace pawl::broker {
@@ -75,7 +76,7 @@ Status Admit(const ViewBytes& view, std::string_view id, const Digest& pin, std:
 // A snapshot file, mapped.
 class View {
  public:
-  // Errors: i/o error, too large, and those of Parse.
+  // Errors: not found, i/o error, too large, and those of Parse.
   static Result<View> Open(const std::string& path);
   View(View&& other) noexcept;
   View& operator=(View&& other) noexcept;
@@ -113,9 +114,6 @@ class ViewBuilder {
 class ViewFile {
  public:
   explicit ViewFile(std::string path) : path_(std::move(path)) {}
-  ~ViewFile();
-  ViewFile(const ViewFile&) = delete;
-  ViewFile& operator=(const ViewFile&) = delete;
 
   // Puts a snapshot in place; `mode` and `group` (if any) say who may read it. Errors: i/o error.
   Status Replace(ByteView content, unsigned mode = 0600, std::optional<unsigned> group = std::nullopt);
@@ -124,7 +122,7 @@ class ViewFile {
 
  private:
   std::string path_;
-  int file_ = -1;
+  OwnedFd file_;
 };
 
 }  // namespace pawl::broker

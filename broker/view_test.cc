@@ -165,7 +165,7 @@ TEST_F(ViewOnDisk, IsPrivateUnlessToldOtherwise) {
 TEST_F(ViewOnDisk, NamesWhatIsWrongWithAFile) {
   const auto missing = View::Open(path_);
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().reason, Reason::kIo);
+  EXPECT_EQ(missing.error().reason, Reason::kNotFound);
   std::ofstream(path_) << "short";
   EXPECT_EQ(View::Open(path_).error().reason, Reason::kTruncated);
   std::ofstream(path_) << std::string(200, 'x');

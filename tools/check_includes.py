@@ -14,31 +14,31 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOOT_CORE = {"base", "trust/manifest", "trust/verify", "trust/crypto", "slots"}
 AGENT_CORE = {"base", "trust/manifest", "trust/verify", "wire", "slots"}
 PLATFORM_CORE = {"base", "trust/manifest", "wire"}
-AGENT_IO = AGENT_CORE | {"agent/core", "wire/json", "wire/serial", "slots/file", "trust/crypto"}
-PLATFORM_IO = PLATFORM_CORE | {"platform/core", "platform/io", "trust/verify", "trust/crypto", "trust/sign/client", "wire/json", "broker"}
+AGENT_IO = AGENT_CORE | {"base/hosted", "agent/core", "wire/json", "wire/serial", "slots/file", "trust/crypto"}
+PLATFORM_IO = PLATFORM_CORE | {"base/hosted", "platform/core", "platform/io", "trust/verify", "trust/crypto", "trust/sign/client", "wire/json", "broker"}
 ALLOWED = {
     "base": set(),
     "base/hosted": {"base"},
     "trust/manifest": {"base"},
     "trust/crypto": {"base"},
     "trust/verify": {"base", "trust/manifest", "trust/crypto"},
-    "trust/sign": {"base", "trust/manifest", "trust/crypto", "trust/verify"},
+    "trust/sign": {"base", "base/hosted", "trust/manifest", "trust/crypto", "trust/verify"},
     "slots": {"base", "trust/manifest"},
-    "slots/file": {"base", "slots"},
+    "slots/file": {"base", "base/hosted", "slots"},
     "wire": {"base", "trust/manifest"},
     "wire/json": {"base", "wire", "trust/manifest"},
     "wire/serial": {"base"},
     "boot/core": BOOT_CORE,
-    "boot/port": BOOT_CORE | {"boot/core", "slots/file"},
-    "boot/main": BOOT_CORE | {"boot/core", "boot/port", "slots/file", "trust/sign/names"},
+    "boot/port": BOOT_CORE | {"base/hosted", "boot/core", "slots/file"},
+    "boot/main": BOOT_CORE | {"base/hosted", "boot/core", "boot/port", "slots/file", "trust/sign/names"},
     "agent/core": AGENT_CORE,
     "agent/io": AGENT_IO,
     "agent/main": AGENT_IO | {"agent/io"},
     "platform/core": PLATFORM_CORE,
     "platform/io": PLATFORM_IO,
     "platform/main": PLATFORM_IO,
-    "broker": {"base", "wire"},
-    "signer": {"base", "trust/manifest", "trust/crypto", "trust/verify", "trust/sign"},
+    "broker": {"base", "base/hosted", "wire"},
+    "signer": {"base", "base/hosted", "trust/manifest", "trust/crypto", "trust/verify", "trust/sign"},
     "cli": {"base"},
     "firmware": AGENT_IO | {"agent/io", "slots/file"},
     "firmware/bare": BOOT_CORE | {"boot/core", "boot/port", "wire/serial"},

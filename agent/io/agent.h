@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "agent/core/machine.h"
+#include "agent/io/cell_file.h"
 #include "agent/io/config.h"
 #include "agent/io/downloader.h"
 #include "agent/io/enrol.h"
-#include "agent/io/files.h"
 #include "agent/io/hardware.h"
 #include "agent/io/http.h"
 #include "agent/io/mqtt.h"

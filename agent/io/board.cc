@@ -10,7 +10,7 @@
 #include <charconv>
 #include <optional>
 
-#include "agent/io/files.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {

@@ -5,10 +5,11 @@
 
 #include <boost/json.hpp>
 
-#include "agent/io/files.h"
+#include "agent/io/cell_file.h"
 #include "agent/io/self_tests.h"
 #include "agent/io/status.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 #include "slots/file/machine_line.h"
 #include "slots/slot.h"
 #include "trust/verify/golden.h"
@@ -37,7 +38,7 @@ class BootControlTest : public testing::Test {
   }
   static void Make(const std::string& path, std::uint64_t bytes, bool blank) {
     const std::vector<std::uint8_t> content(bytes, blank ? 0xFF : 0x00);
-    EXPECT_TRUE(WriteFileDurably(path, content));
+    EXPECT_TRUE(WriteFileDurably(path, content, 0644));
   }
   void Store(const BootRecord& record) {
     const auto flash = FileFlash::Open(config_.record, kRecordFileOptions).value();
@@ -82,8 +83,8 @@ TEST_F(BootControlTest, TheStagingSlotIsTheOneThatNeitherRunsNorIsConfirmed) {
   const auto slot = control->StagingSlot();
   ASSERT_TRUE(slot);
   ASSERT_TRUE((*slot)->Program(0, AsBytes("new")));
-  EXPECT_EQ(AsText(ReadFile(config_.slot_b, kSlotBytes).value()).substr(0, 3), "new");
-  EXPECT_EQ(ReadFile(config_.slot_a, kSlotBytes).value()[0], golden::Image()[0]);
+  EXPECT_EQ(ReadFile(config_.slot_b, kSlotBytes).value().substr(0, 3), "new");
+  EXPECT_EQ(AsBytes(ReadFile(config_.slot_a, kSlotBytes).value())[0], golden::Image()[0]);
 }
 
 TEST_F(BootControlTest, ConfirmingATrialMakesItTheModeNormal) {
@@ -137,7 +138,7 @@ TEST_F(BootControlTest, TheBuiltInTestsPassOnAGoodDeviceAndNameWhatIsNot) {
 }
 
 TEST_F(BootControlTest, TheStatusIsReadFromOutsideAndChangesNothing) {
-  ASSERT_TRUE(WriteFileDurably(config_.anchors, golden::Hex(golden::kAnchors)));
+  ASSERT_TRUE(WriteFileDurably(config_.anchors, golden::Hex(golden::kAnchors), 0644));
   Ledger ledger;
   ledger.rev = 12;
   ledger.job = wire::JobState{

@@ -11,7 +11,7 @@
 #define TOML_ASSERT(expression) static_cast<void>(0)  // it asserts on some malformed files before it reports them
 #include <toml++/toml.h>
 
-#include "agent/io/files.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {
@@ -212,9 +212,9 @@ Result<Config> ParseConfig(const std::string& folder, std::string_view toml,
 
 Result<Config> LoadConfig(const std::string& folder) {
   const std::string path = DefaultConfig(folder).InData("agent.toml");
-  auto content = ReadFile(path, kMaxConfigBytes);
+  const auto content = ReadFile(path, kMaxConfigBytes);
   if (!content && content.error().reason != Reason::kNotFound) return std::unexpected(content.error());
-  return ParseConfig(folder, content ? AsText(*content) : std::string_view{}, Environment());
+  return ParseConfig(folder, content ? std::string_view(*content) : std::string_view{}, Environment());
 }
 
 std::vector<std::string> ConfigKeys() {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "agent/io/files.h"
+#include "base/hosted/files.h"
 #include "base/text.h"
 
 namespace pawl::agent {
@@ -77,7 +77,7 @@ void Connectivity::AskGateway() {
   std::string gateway = config_.gateway;
   if (gateway.empty() && !link_) {
     const auto table = ReadFile("/proc/net/route", kMaxRouteBytes);
-    gateway = table ? DefaultGateway(AsText(*table)) : "";
+    gateway = table ? DefaultGateway(*table) : "";
   }
   if (link_ || gateway.empty()) {
     verdict_ = link_ ? Verdict::kUndecided : Verdict::kNoLink;

@@ -11,8 +11,8 @@
 
 #include "agent/core/actions.h"
 #include "agent/core/download_plan.h"
+#include "agent/io/cell_file.h"
 #include "agent/io/config.h"
-#include "agent/io/files.h"
 #include "agent/io/http.h"
 #include "slots/file/file_flash.h"
 #include "trust/verify/chunk_tree.h"

@@ -3,9 +3,9 @@
 #include <boost/json.hpp>
 
 #include "agent/io/build_time.h"
-#include "agent/io/files.h"
 #include "agent/io/log.h"
 #include "agent/io/system.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {
@@ -51,8 +51,8 @@ Reason ReasonOf(int status) {
 Result<PinnedCas> TakeCa(const EnrolOptions& options, const Config& config, const KeyTable& anchors) {
   if (options.ca_file.empty()) return LoadPinnedCas(config, anchors);
   PAWL_ASSIGN(const auto content, ReadFile(options.ca_file, kMaxCaBytes));
-  PAWL_ASSIGN(PinnedCas pinned, PinCas(AsText(content), anchors));
-  PAWL_TRY(WriteFileDurably(config.InData("ca.pem"), content));
+  PAWL_ASSIGN(PinnedCas pinned, PinCas(content, anchors));
+  PAWL_TRY(WriteFileDurably(config.InData("ca.pem"), content, 0644));
   return pinned;
 }
 
@@ -120,7 +120,7 @@ Result<CertificateFacts> Enrol(const EnrolOptions& options) {
   PAWL_ASSIGN(const PinnedCas cas, TakeCa(options, config, anchors));
   PAWL_TRY(ParseEndpoint(options.url, "https", 443));
   PAWL_ASSIGN(const auto claim_text, ReadFile(options.claim_file, kMaxClaimBytes));
-  PAWL_ASSIGN(const Claim claim, ParseClaim(AsText(claim_text), options.claim_file, options.id));
+  PAWL_ASSIGN(const Claim claim, ParseClaim(claim_text, options.claim_file, options.id));
   PAWL_ASSIGN(const PrivateKey key, PrivateKey::LoadOrGenerate(config.InData("device.key")));
   PAWL_ASSIGN(const std::string csr, key.Csr(claim.id));
   const boost::json::value body{{"id", claim.id}, {"token", claim.token}, {"csr", csr}};
@@ -129,7 +129,7 @@ Result<CertificateFacts> Enrol(const EnrolOptions& options) {
   if (facts.public_key != key.public_key() || facts.common_name != claim.id) {
     return Fail(Reason::kConflict, "the certificate is for another device or key");
   }
-  PAWL_TRY(WriteFileDurably(config.InData("device.pem"), AsBytes(certificate)));
+  PAWL_TRY(WriteFileDurably(config.InData("device.pem"), certificate, 0644));
   return facts;
 }
 

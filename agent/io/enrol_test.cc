@@ -5,9 +5,9 @@
 
 #include <boost/json.hpp>
 
-#include "agent/io/files.h"
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
 
 namespace pawl::agent {
@@ -36,9 +36,9 @@ class EnrolTest : public testing::Test {
     std::filesystem::create_directories(folder_ / "rom");
     std::filesystem::create_directories(folder_ / "data");
     const PublicKey root = ReadCertificate(platform_.ca.pem).value().public_key;
-    ASSERT_TRUE(WriteFileDurably(folder_ / "rom/anchors.cbor", AnchorsFor(root)));
-    ASSERT_TRUE(WriteFileDurably(folder_ / "ca.pem", AsBytes(platform_.ca.pem)));
-    ASSERT_TRUE(WriteFileDurably(folder_ / "dev-0001.claim", AsBytes("0123456789abcdef\n")));
+    ASSERT_TRUE(WriteFileDurably(folder_ / "rom/anchors.cbor", AnchorsFor(root), 0644));
+    ASSERT_TRUE(WriteFileDurably(folder_ / "ca.pem", platform_.ca.pem, 0644));
+    ASSERT_TRUE(WriteFileDurably(folder_ / "dev-0001.claim", "0123456789abcdef\n", 0644));
     options_ = {folder_.path(), folder_ / "dev-0001.claim", "", server_.Url(""), folder_ / "ca.pem"};
     config_ = LoadConfig(folder_.path()).value();
   }
@@ -116,7 +116,7 @@ TEST_F(EnrolTest, ARefusalIsToldInTheServersWords) {
 }
 
 TEST_F(EnrolTest, AnotherPlatformsCaIsRefusedBeforeAnythingIsSaid) {
-  ASSERT_TRUE(WriteFileDurably(folder_ / "ca.pem", AsBytes(platform_.device_ca.pem)));
+  ASSERT_TRUE(WriteFileDurably(folder_ / "ca.pem", platform_.device_ca.pem, 0644));
   const auto facts = Enrol(options_);
   ASSERT_FALSE(facts);
   EXPECT_EQ(facts.error().reason, Reason::kTls);
@@ -169,16 +169,15 @@ TEST_F(RenewalTest, ACutWhileTheNewPairIsTakenOverLeavesAPairThatFits) {
   ASSERT_TRUE(Enrol(options_));
   const PrivateKey key = PrivateKey::Generate().value();
   const TestCertificate fresh = TestCertificate::Make({.name = "dev-0001"}, &platform_.device_ca);
-  ASSERT_TRUE(WriteFileDurably(folder_ / "data/device.next.pem", AsBytes(fresh.key.Pem() + fresh.pem), 0600));
+  ASSERT_TRUE(WriteFileDurably(folder_ / "data/device.next.pem", fresh.key.Pem() + fresh.pem, 0600));
   EXPECT_EQ(LoadIdentity(config_).value().facts.public_key, fresh.key.public_key());
-  ASSERT_TRUE(
-      WriteFileDurably(folder_ / "data/device.key", AsBytes(fresh.key.Pem()), 0600));  // cut after the first of two
+  ASSERT_TRUE(WriteFileDurably(folder_ / "data/device.key", fresh.key.Pem(), 0600));  // cut after the first of two
   EXPECT_EQ(LoadIdentity(config_).value().facts.public_key, fresh.key.public_key());
 }
 
 TEST_F(EnrolTest, AKeyAndACertificateThatDoNotBelongTogetherAreRefused) {
   ASSERT_TRUE(Enrol(options_));
-  ASSERT_TRUE(WriteFileDurably(folder_ / "data/device.key", AsBytes(PrivateKey::Generate().value().Pem()), 0600));
+  ASSERT_TRUE(WriteFileDurably(folder_ / "data/device.key", PrivateKey::Generate().value().Pem(), 0600));
   EXPECT_EQ(LoadIdentity(config_).error().reason, Reason::kInvalidArgument);
 }
 

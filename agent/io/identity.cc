@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "agent/io/files.h"
 #include "agent/io/openssl_types.h"
+#include "base/hosted/files.h"
 #include "trust/crypto/p256.h"
 
 namespace pawl::agent {
@@ -79,11 +79,6 @@ std::string PemOf(X509* certificate) {
   return TextOf(bio.get());
 }
 
-Result<std::string> ReadText(const std::string& path) {
-  PAWL_ASSIGN(const auto content, ReadFile(path, kMaxPemBytes));
-  return std::string(AsText(content));
-}
-
 std::string NextFile(const Config& config) { return config.InData("device.next.pem"); }
 
 // With an example of the remedy, for the one who set the device up.
@@ -116,11 +111,11 @@ Result<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
 }
 
 Result<PrivateKey> PrivateKey::LoadOrGenerate(const std::string& path) {
-  const auto text = ReadText(path);
+  const auto text = ReadFile(path, kMaxPemBytes);
   if (text) return FromPem(*text);
   if (text.error().reason != Reason::kNotFound) return std::unexpected(text.error());
   PAWL_ASSIGN(PrivateKey key, Generate());
-  PAWL_TRY(WriteFileDurably(path, AsBytes(key.Pem()), 0600));
+  PAWL_TRY(WriteFileDurably(path, key.Pem(), 0600));
   return key;
 }
 
@@ -159,9 +154,9 @@ Result<CertificateFacts> ReadCertificate(std::string_view pem) {
 
 Result<DeviceIdentity> LoadIdentity(const Config& config) {
   const bool renewing = FileExists(NextFile(config));
-  auto key_text = ReadText(renewing ? NextFile(config) : config.InData("device.key"));
+  auto key_text = ReadFile(renewing ? NextFile(config) : config.InData("device.key"), kMaxPemBytes);
   if (!key_text) return NotEnrolled(key_text.error());
-  auto certificate = ReadText(renewing ? NextFile(config) : config.InData("device.pem"));
+  auto certificate = ReadFile(renewing ? NextFile(config) : config.InData("device.pem"), kMaxPemBytes);
   if (!certificate) return NotEnrolled(certificate.error());
   PAWL_ASSIGN(PrivateKey key, PrivateKey::FromPem(*key_text));
   PAWL_ASSIGN(CertificateFacts facts, ReadCertificate(*certificate));
@@ -174,9 +169,9 @@ Result<DeviceIdentity> LoadIdentity(const Config& config) {
 
 Status StoreRenewed(const Config& config, const DeviceIdentity& renewed) {
   const std::string both = renewed.key.Pem() + renewed.certificate;
-  PAWL_TRY(WriteFileDurably(NextFile(config), AsBytes(both), 0600));  // from here on it counts
-  PAWL_TRY(WriteFileDurably(config.InData("device.key"), AsBytes(renewed.key.Pem()), 0600));
-  PAWL_TRY(WriteFileDurably(config.InData("device.pem"), AsBytes(renewed.certificate)));
+  PAWL_TRY(WriteFileDurably(NextFile(config), both, 0600));  // from here on it counts
+  PAWL_TRY(WriteFileDurably(config.InData("device.key"), renewed.key.Pem(), 0600));
+  PAWL_TRY(WriteFileDurably(config.InData("device.pem"), renewed.certificate, 0644));
   return RemoveFile(NextFile(config));
 }
 
@@ -199,18 +194,18 @@ Result<PinnedCas> PinCas(std::string_view pem, const KeyTable& anchors) {
 }
 
 Result<PinnedCas> LoadPinnedCas(const Config& config, const KeyTable& anchors) {
-  PAWL_ASSIGN(const std::string text, ReadText(config.InData("ca.pem")));
+  PAWL_ASSIGN(const std::string text, ReadFile(config.InData("ca.pem"), kMaxPemBytes));
   return PinCas(text, anchors);
 }
 
 Result<KeyTable> LoadAnchors(const Config& config) {
   PAWL_ASSIGN(const auto content, ReadFile(config.anchors, kMaxRomBytes));
-  return DecodeAnchors(content);
+  return DecodeAnchors(AsBytes(content));
 }
 
 Result<RomIdentity> LoadRomIdentity(const Config& config) {
   PAWL_ASSIGN(const auto content, ReadFile(config.identity, kMaxRomBytes));
-  return DecodeRomIdentity(content);
+  return DecodeRomIdentity(AsBytes(content));
 }
 
 }  // namespace pawl::agent

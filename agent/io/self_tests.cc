@@ -12,9 +12,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "agent/io/files.h"
 #include "agent/io/log.h"
 #include "agent/io/system.h"
+#include "base/hosted/files.h"
 #include "slots/slot.h"
 #include "trust/crypto/crypto.h"
 
@@ -51,9 +51,9 @@ TestOutcome TestRecord(RecordBootControl& boot) {
 TestOutcome TestData(const Config& config) {
   const std::string path = config.InData("selftest.tmp");
   const std::string_view text = "pawl";
-  if (const Status written = WriteFileDurably(path, AsBytes(text)); !written) return Failed(written.error());
+  if (const Status written = WriteFileDurably(path, text, 0600); !written) return Failed(written.error());
   const auto back = ReadFile(path, 64);
-  if (!back || AsText(*back) != text) return {Verdict::kFail, path + " does not read back"};
+  if (!back || *back != text) return {Verdict::kFail, path + " does not read back"};
   if (const Status removed = RemoveFile(path); !removed) return Failed(removed.error());
   return {};
 }

@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "agent/io/fake_board.h"
-#include "agent/io/files.h"
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {
@@ -66,7 +66,7 @@ TEST_F(SelfTests, ExecutablesRunInOrderAndTheirLastLineIsTheDetail) {
   const TestsFailed failed = RunFailing(Tests());
   EXPECT_EQ(failed.reason, Reason::kSelfTestFailed);
   EXPECT_EQ(failed.detail, "20-second: rail at 2.9 V");
-  EXPECT_EQ(AsText(ReadFile(folder_ / "order", 100).value()), "first\nran\n");
+  EXPECT_EQ(ReadFile(folder_ / "order", 100).value(), "first\nran\n");
 }
 
 TEST_F(SelfTests, AnExecutableThatHangsIsKilledAtItsBudgetWithAllThatItStarted) {
@@ -74,7 +74,7 @@ TEST_F(SelfTests, AnExecutableThatHangsIsKilledAtItsBudgetWithAllThatItStarted) 
   const std::uint64_t before = MonotonicMs();
   EXPECT_EQ(RunFailing(Tests()).detail, "hang: killed after its budget of 1000 ms");
   EXPECT_LT(MonotonicMs() - before, 1600U);  // within the watchdog's window
-  const std::string pid(AsText(ReadFile(folder_ / "pid", 20).value()));
+  const std::string pid = ReadFile(folder_ / "pid", 20).value();
   EXPECT_TRUE(::kill(std::stoi(pid), 0) != 0 || !FileExists("/proc/" + std::to_string(std::stoi(pid)) + "/exe"));
 }
 

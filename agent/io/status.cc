@@ -3,9 +3,9 @@
 #include <boost/json.hpp>
 
 #include "agent/io/boot_control.h"
-#include "agent/io/files.h"
 #include "agent/io/serial/child_hardware.h"
 #include "agent/io/serial/gateway.h"
+#include "base/hosted/files.h"
 #include "slots/file/file_flash.h"
 
 namespace pawl::agent {
@@ -29,7 +29,7 @@ std::optional<SlotManifest> ReadSlot(const std::string& path, const KeyTable& an
 std::optional<Ledger> ReadLedger(const std::string& path) {
   const auto content = ReadFile(path, 65536);
   if (!content || content->size() < 4096 + kCellBytes) return std::nullopt;
-  const ByteView bytes = *content;
+  const ByteView bytes = AsBytes(*content);
   const auto cell = NewestCell(kLedgerKind, bytes.first(kCellBytes), bytes.subspan(4096, kCellBytes));
   if (!cell || !*cell) return std::nullopt;
   const auto ledger = DecodeLedger((*cell)->payload);

@@ -3,7 +3,7 @@
 
 #include "agent/core/time.h"
 #include "base/bytes.h"
-#include "slots/file/machine_line.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 

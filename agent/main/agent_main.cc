@@ -122,7 +122,7 @@ Result<std::unique_ptr<Board>> OpenBoard(const Config& config) {
   }
   PAWL_ASSIGN(const auto command_line, ReadFile("/proc/cmdline", 65536));
   const char* given = std::getenv("PAWL_HANDOFF");
-  PAWL_ASSIGN(const HandOff hand_off, ParseHandOff(given != nullptr ? given : AsText(command_line)));
+  PAWL_ASSIGN(const HandOff hand_off, ParseHandOff(given != nullptr ? given : command_line));
   PAWL_ASSIGN(auto board, LinuxBoard::Open(hand_off, config.watchdog_device, config.reboot_command));
   return board;
 }

@@ -97,7 +97,7 @@ class App {
   bool first_start_ = false;
   std::string ca_pem_;
 
-  std::optional<DirectoryLock> lock_;
+  OwnedFd lock_;
   std::unique_ptr<Child> signer_;
   std::optional<SignerClient> client_;
   std::unique_ptr<store::ArtifactStore> store_;
@@ -134,10 +134,9 @@ Status App::Start() {
 }
 
 Status App::MakeFolders() {
-  PAWL_TRY(MakeFolder(config_.data));
-  PAWL_ASSIGN(DirectoryLock lock, DirectoryLock::Take(config_.data));
-  lock_.emplace(std::move(lock));
-  for (const char* name : {"artifacts", "run", "hsm"}) PAWL_TRY(MakeFolder(Path(name)));
+  PAWL_TRY(MakePrivateFolder(config_.data));
+  PAWL_ASSIGN(lock_, LockDataDirectory(config_.data));
+  for (const char* name : {"artifacts", "run", "hsm"}) PAWL_TRY(MakePrivateFolder(Path(name)));
   return {};
 }
 
@@ -200,14 +199,14 @@ Status App::WaitForSigner() {
 
 // The CAs' certificates and the anchors, once: each file is written whole, so a cut-off start goes on here.
 Status App::FetchTrust() {
-  if (Exists(Path("ca.pem")) && Exists(Path("device-ca.pem")) && Exists(Path("anchors.cbor"))) return {};
+  if (FileExists(Path("ca.pem")) && FileExists(Path("device-ca.pem")) && FileExists(Path("anchors.cbor"))) return {};
   first_start_ = true;
   PAWL_TRY(WaitForSigner());
   PAWL_ASSIGN(const CaCertificates cas, client_->GetCaCertificates());
   PAWL_ASSIGN(const SignerStatus status, client_->Status());
-  PAWL_TRY(WriteFile(Path("device-ca.pem"), cas.device_ca_pem, 0644));
-  if (!Exists(Path("anchors.cbor"))) PAWL_TRY(WriteFile(Path("anchors.cbor"), AsText(status.anchors), 0644));
-  return WriteFile(Path("ca.pem"), cas.server_ca_pem, 0644);
+  PAWL_TRY(WriteFileDurably(Path("device-ca.pem"), cas.device_ca_pem, 0644));
+  if (!FileExists(Path("anchors.cbor"))) PAWL_TRY(WriteFileDurably(Path("anchors.cbor"), AsText(status.anchors), 0644));
+  return WriteFileDurably(Path("ca.pem"), cas.server_ca_pem, 0644);
 }
 
 Status App::EnsureServerCertificate() {
@@ -332,7 +331,7 @@ Status App::EnsureAdminToken() {
     PAWL_ASSIGN(const auto issued, data::EnsureAdminToken(tx));
     if (!issued) return {};
     first_start_ = true;
-    return WriteFile(path, issued->text + "\n", 0600);
+    return WriteFileDurably(path, issued->text + "\n", 0600);
   });
 }
 

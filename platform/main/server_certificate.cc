@@ -12,7 +12,7 @@
 #include <ctime>
 #include <memory>
 
-#include "platform/main/files.h"
+#include "base/hosted/files.h"
 
 namespace pawl::platform {
 namespace {
@@ -85,7 +85,7 @@ std::unexpected<Error> TlsFailure(std::string_view what) {
 }
 
 Result<std::string> KeyPem(const std::string& path) {
-  if (Exists(path)) return ReadFile(path);
+  if (FileExists(path)) return ReadFile(path);
   const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
   const Owned<BIO> bio(BIO_new(BIO_s_mem()));
   if (!key || PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
@@ -94,7 +94,7 @@ Result<std::string> KeyPem(const std::string& path) {
   char* data = nullptr;
   const long bytes = BIO_get_mem_data(bio.get(), &data);
   std::string pem(data, static_cast<std::size_t>(bytes));
-  PAWL_TRY(WriteFile(path, pem, 0600));
+  PAWL_TRY(WriteFileDurably(path, pem, 0600));
   return pem;
 }
 
@@ -140,7 +140,7 @@ Status NewCertificate(const ServerCertificateConfig& config, const std::string& 
   facts.not_before = static_cast<std::uint64_t>(now_s - kBackdateS);
   facts.not_after = static_cast<std::uint64_t>(now_s) + config.life_s;
   PAWL_ASSIGN(const Certificate issued, issue(facts));
-  return WriteFile(config.certificate, issued.pem + ca_pem, 0644);
+  return WriteFileDurably(config.certificate, issued.pem + ca_pem, 0644);
 }
 
 }  // namespace pawl::platform

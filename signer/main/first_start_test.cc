@@ -87,7 +87,7 @@ void ExpectCompleted(const TemporaryFolder& folder) {
   ASSERT_TRUE(table);
   EXPECT_EQ(table->keys.size(), 8U);
   for (const std::string name : {"root-1", "root-2", "root-3", "image-2", "director-2"}) {
-    const auto key = PublicKeyOfPem(*ReadSmallFile(folder.file("offline-keys/" + name + ".pem")));
+    const auto key = PublicKeyOfPem(*ReadFile(folder.file("offline-keys/" + name + ".pem")));
     ASSERT_TRUE(key) << name;
     EXPECT_TRUE(std::ranges::any_of(table->keys, [&](const Key& listed) { return listed.public_key == *key; })) << name;
   }

@@ -51,14 +51,14 @@ void GuardMemory() {
 }
 
 // Readable from the first SIGTERM or SIGINT on. Nobody reads it, so that it stays so.
-Fd StopSignals() {
+OwnedFd StopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  return Fd(signalfd(-1, &signals, SFD_CLOEXEC));
+  return OwnedFd(signalfd(-1, &signals, SFD_CLOEXEC));
 }
 
 // Errors are decided by the operation and logged here, once.
@@ -79,7 +79,7 @@ std::string Handle(Service& service, std::string_view json) {
 
 int Run(Options options) {
   GuardMemory();
-  const Fd stop = StopSignals();
+  const OwnedFd stop = StopSignals();
   auto service = Service::Start(std::move(options.service));
   if (!service) {
     LogError("cannot start", service.error());

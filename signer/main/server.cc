@@ -80,7 +80,7 @@ Status RemoveLeftover(const std::string& path) {
   if (!S_ISSOCK(facts.st_mode)) return Fail(Reason::kConflict, path + " exists and is no socket");
   if (ConnectUnix(path, In(std::chrono::seconds(1))))
     return Fail(Reason::kConflict, "another signer answers at " + path);
-  if (unlink(path.c_str()) != 0) return FailErrno("remove " + path);
+  if (unlink(path.c_str()) != 0) return FileError("remove", path);
   return {};
 }
 
@@ -89,13 +89,13 @@ Status RemoveLeftover(const std::string& path) {
 Result<Server> Server::Listen(const std::string& path, std::vector<uid_t> allowed_users) {
   PAWL_ASSIGN(const sockaddr_un address, AddressOf(path));
   PAWL_TRY(RemoveLeftover(path));
-  Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  OwnedFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener) return FailErrno("make a socket");
   const mode_t before = umask(allowed_users.empty() ? 0177 : 0111);
   const bool bound = bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   umask(before);
-  if (!bound) return FailErrno("bind " + path);
-  if (listen(listener.get(), 128) != 0) return FailErrno("listen at " + path);
+  if (!bound) return FileError("bind", path);
+  if (listen(listener.get(), 128) != 0) return FileError("listen at", path);
   allowed_users.push_back(geteuid());
   return Server(std::move(listener), path, std::move(allowed_users));
 }
@@ -117,7 +117,7 @@ Status Server::Run(const Handler& handler, int stop_fd) {
     std::array<pollfd, 2> watched{{{listener_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
     if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return FailErrno("wait for connections");
     if (watched[1].revents != 0) break;
-    Fd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    OwnedFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) continue;  // gone again, or out of files: the next one may fare better
     if (!IsAllowed(socket.get())) {
       (void)Tell(socket.get(), Reason::kForbidden, "this user may not use the signer");

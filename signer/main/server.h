@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
-#include "trust/sign/files.h"
 
 namespace pawl::sign {
 
@@ -38,12 +38,12 @@ class Server {
   Status Run(const Handler& handler, int stop_fd);
 
  private:
-  Server(Fd listener, std::string path, std::vector<uid_t> allowed)
+  Server(OwnedFd listener, std::string path, std::vector<uid_t> allowed)
       : listener_(std::move(listener)), path_(std::move(path)), allowed_(std::move(allowed)) {}
 
   bool IsAllowed(int socket) const;
 
-  Fd listener_;
+  OwnedFd listener_;
   std::string path_;
   std::vector<uid_t> allowed_;
 };

@@ -28,7 +28,7 @@ SignerProcess::SignerProcess(const std::vector<std::string>& arguments, bool tra
     _exit(127);
   }
   close(ends[1]);
-  log_pipe_ = Fd(ends[0]);
+  log_pipe_ = OwnedFd(ends[0]);
 }
 
 SignerProcess::~SignerProcess() {

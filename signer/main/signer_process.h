@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "trust/sign/files.h"
+#include "base/hosted/files.h"
 
 namespace pawl::sign {
 
@@ -29,7 +29,7 @@ class SignerProcess {
 
  private:
   pid_t pid_ = -1;
-  Fd log_pipe_;
+  OwnedFd log_pipe_;
   std::string log_;
 };
 

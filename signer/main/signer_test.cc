@@ -68,7 +68,7 @@ class Signer : public ::testing::Test {
   }
 
   StoredArtifact Store(const std::string& name, std::string_view content) {
-    EXPECT_TRUE(WriteFileAtomically(folder_.file("artifacts/" + name), content, 0600));
+    EXPECT_TRUE(WriteFileDurably(folder_.file("artifacts/" + name), content, 0600));
     return {name, crypto::Hash(AsBytes(content)), content.size()};
   }
   static ReleaseFacts Facts() {
@@ -96,7 +96,7 @@ class Signer : public ::testing::Test {
     return static_cast<Reason>(WEXITSTATUS(status));
   }
   KeyTable Anchors() const {
-    const auto table = DecodeAnchors(AsBytes(*ReadSmallFile(folder_.file("anchors.cbor"))));
+    const auto table = DecodeAnchors(AsBytes(*ReadFile(folder_.file("anchors.cbor"))));
     EXPECT_TRUE(table);
     return *table;
   }
@@ -141,13 +141,13 @@ TEST_F(Signer, StatusNamesTheKeysThatTheAnchorsList) {
   EXPECT_TRUE(FindKey(Anchors(), status->keys[0].kid, Role::kImage));
   EXPECT_TRUE(FindKey(Anchors(), status->keys[1].kid, Role::kDirector));
   EXPECT_TRUE(IsTlsRoot(Anchors(), status->keys[3].public_key));
-  EXPECT_TRUE(Equal(status->anchors, AsBytes(*ReadSmallFile(folder_.file("anchors.cbor")))));
+  EXPECT_TRUE(Equal(status->anchors, AsBytes(*ReadFile(folder_.file("anchors.cbor")))));
 }
 
 TEST_F(Signer, CertificatesComeFromTheStoredCas) {
   const auto cas = client_.GetCaCertificates();
   ASSERT_TRUE(cas);
-  EXPECT_EQ(cas->server_ca_pem, *ReadSmallFile(folder_.file("hsm/server-ca.pem")));
+  EXPECT_EQ(cas->server_ca_pem, *ReadFile(folder_.file("hsm/server-ca.pem")));
   const PublicKey some_key = client_.Status()->keys[0].public_key;
   const auto device = client_.IssueDeviceCertificate({"dev-1", some_key, NowS(), NowS() + kDayS});
   const auto server = client_.IssueServerCertificate({some_key, {"localhost"}, {"127.0.0.1"}, NowS(), NowS() + kDayS});
@@ -155,8 +155,8 @@ TEST_F(Signer, CertificatesComeFromTheStoredCas) {
   ASSERT_TRUE(server);
   for (const auto& [ca, leaf] :
        {std::pair(cas->device_ca_pem, device->pem), std::pair(cas->server_ca_pem, server->pem)}) {
-    ASSERT_TRUE(WriteFileAtomically(folder_.file("ca.pem"), ca, 0600));
-    ASSERT_TRUE(WriteFileAtomically(folder_.file("leaf.pem"), leaf, 0600));
+    ASSERT_TRUE(WriteFileDurably(folder_.file("ca.pem"), ca, 0600));
+    ASSERT_TRUE(WriteFileDurably(folder_.file("leaf.pem"), leaf, 0600));
     const std::string command =
         "openssl verify -x509_strict -CAfile " + folder_.file("ca.pem") + " " + folder_.file("leaf.pem");
     EXPECT_EQ(std::system((command + " >/dev/null").c_str()), 0);
@@ -183,7 +183,7 @@ TEST_F(Signer, EachSignatureHasItsLineAndTheCountGoesOnAfterARestart) {
   ASSERT_EQ(Stop(), 0);
   Start();
   EXPECT_EQ(client_.Status()->operations, before + 2);
-  const std::string log = *ReadSmallFile(folder_.file("hsm/operations.log"));
+  const std::string log = *ReadFile(folder_.file("hsm/operations.log"));
   EXPECT_EQ(static_cast<std::uint64_t>(std::ranges::count(log, '\n')), before + 2);
   EXPECT_NE(log.find("op=sign_permit device=dev-0001 job=17"), std::string::npos) << log;
 }
@@ -310,7 +310,7 @@ TEST_F(Signer, OneConnectionCarriesManyRequests) {
 
 TEST_F(Signer, AConnectionTooManyIsToldSo) {
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  std::vector<Fd> idle;
+  std::vector<OwnedFd> idle;
   Result<Answer> last = Answer();
   for (int i = 0; i < 70 && last; ++i) {
     auto socket = ConnectUnix(socket_, deadline);
@@ -361,13 +361,13 @@ TEST_F(Signer, ThePinIsInItsFileAndNowhereElse) {
   const std::string pin = *ReadPin(folder_.file("hsm/pin"));
   ASSERT_GE(pin.size(), 32U);
   const std::string proc = "/proc/" + std::to_string(process_->pid());
-  const std::string arguments = *ReadSmallFile(proc + "/cmdline");
+  const std::string arguments = *ReadFile(proc + "/cmdline");
   EXPECT_NE(arguments.find("--socket"), std::string::npos);
   EXPECT_EQ(arguments.find(pin), std::string::npos);
-  if (const auto environment = ReadSmallFile(proc + "/environ")) EXPECT_EQ(environment->find(pin), std::string::npos);
+  if (const auto environment = ReadFile(proc + "/environ")) EXPECT_EQ(environment->find(pin), std::string::npos);
   for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
     if (!entry.is_regular_file() || entry.path() == folder_.file("hsm/pin")) continue;
-    EXPECT_EQ(ReadSmallFile(entry.path(), 1 << 20)->find(pin), std::string::npos) << entry.path();
+    EXPECT_EQ(ReadFile(entry.path(), 1 << 20)->find(pin), std::string::npos) << entry.path();
   }
   process_->Signal(SIGTERM);
   EXPECT_FALSE(process_->WaitLog("never logged"));  // the whole log, to its end
@@ -460,9 +460,9 @@ TEST_F(Signer, TheStatusCommandTellsHowItIs) {
     return std::system(command.c_str());
   };
   EXPECT_EQ(run(socket_), 0);
-  EXPECT_NE(ReadSmallFile(folder_.file("out"))->find("pawl-director"), std::string::npos);
+  EXPECT_NE(ReadFile(folder_.file("out"))->find("pawl-director"), std::string::npos);
   EXPECT_NE(run(folder_.file("nobody")), 0);
-  EXPECT_NE(ReadSmallFile(folder_.file("out"))->find("unavailable: the signer does not answer at"), std::string::npos);
+  EXPECT_NE(ReadFile(folder_.file("out"))->find("unavailable: the signer does not answer at"), std::string::npos);
 }
 
 // --- Another HSM: here, SoftHSM2 with a token that pawl did not make ---
@@ -475,7 +475,7 @@ class OtherHsm : public ::testing::Test {
   }
   void TearDown() override { unsetenv("SOFTHSM2_CONF"); }
   std::vector<std::string> Arguments(const std::string& configuration) {
-    EXPECT_TRUE(WriteFileAtomically(folder_.file("signer.toml"), configuration, 0600));
+    EXPECT_TRUE(WriteFileDurably(folder_.file("signer.toml"), configuration, 0600));
     return {"--dir",    folder_.file("signer"),     "--socket", folder_.file("socket"),
             "--config", folder_.file("signer.toml")};
   }

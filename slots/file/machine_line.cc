@@ -61,18 +61,6 @@ Result<MachineRequest> DecodeRequest(ByteView packet) {
   return static_cast<MachineRequest>(kind);
 }
 
-OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-OwnedFd::~OwnedFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<MachineLine> MachineLine::FromEnvironment() {
   const char* text = std::getenv(kMachineLineVariable);
   if (text == nullptr) return Fail(Reason::kNotFound, "PAWL_MACHINE_FD is not set: not started by pawl-machine");

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
 #include "slots/handoff.h"
 
@@ -22,20 +23,6 @@ using RequestPacket = std::array<std::uint8_t, 8>;
 RequestPacket EncodeRequest(MachineRequest request);
 // Errors: malformed, unsupported version.
 Result<MachineRequest> DecodeRequest(ByteView packet);
-
-// A file descriptor that closes itself.
-class OwnedFd {
- public:
-  OwnedFd() = default;
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept;
-  ~OwnedFd();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 // The image's end. Threads: Feed and Reset from any one at a time.
 class MachineLine {

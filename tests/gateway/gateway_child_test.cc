@@ -7,10 +7,10 @@
 
 #include <thread>
 
-#include "agent/io/files.h"
 #include "agent/io/serial/child_hardware.h"
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 #include "firmware/bare/host/host_child.h"
 #include "firmware/bare/test_device.h"
 
@@ -51,8 +51,8 @@ class GatewayChildTest : public testing::Test {
  protected:
   GatewayChildTest() {
     for (const char* folder : {"rom", "data"}) std::filesystem::create_directory(folder_ / folder);
-    EXPECT_TRUE(agent::WriteFileDurably(config_.anchors, AsBytes("anchors")));
-    EXPECT_TRUE(agent::WriteFileDurably(config_.identity, AsBytes("identity")));
+    EXPECT_TRUE(WriteFileDurably(config_.anchors, "anchors", 0644));
+    EXPECT_TRUE(WriteFileDurably(config_.identity, "identity", 0644));
     anchors_ = device_.setup().rom.anchors;
     config_.https_urls = {server_.Url("")};
     http_.UseTls(platform_.ClientTls());

@@ -1,8 +1,8 @@
 #include "trust/sign/anchors_file.h"
 
+#include "base/hosted/files.h"
 #include "base/text.h"
 #include "trust/crypto/crypto.h"
-#include "trust/sign/files.h"
 #include "trust/sign/pem.h"
 #include "trust/verify/key_table.h"
 
@@ -47,16 +47,16 @@ Key MakeKey(const PublicKey& public_key, Role role) {
 }
 
 Result<PublicKey> EnsureOfflineKey(const std::string& path) {
-  if (!Exists(path)) PAWL_TRY(WriteFileAtomically(path, NewPrivateKeyPem(), 0600));
-  PAWL_ASSIGN(const std::string pem, ReadSmallFile(path));
+  if (!FileExists(path)) PAWL_TRY(WriteFileDurably(path, NewPrivateKeyPem(), 0600));
+  PAWL_ASSIGN(const std::string pem, ReadFile(path));
   return PublicKeyOfPem(pem);
 }
 
 Result<std::vector<std::uint8_t>> MakeAnchors(const AnchorsPlaces& places, const PerUse<PublicKey>& hsm_keys) {
   KeyTable table;
   table.thresholds = {2, 1, 1, 1};
-  PAWL_TRY(EnsurePrivateFolder(places.offline_keys));
-  PAWL_TRY(WriteFileAtomically(places.offline_keys + "/README.txt", kReadme, 0600));
+  PAWL_TRY(MakePrivateFolder(places.offline_keys));
+  PAWL_TRY(WriteFileDurably(places.offline_keys + "/README.txt", kReadme, 0600));
   for (const OfflineKey& offline : kOfflineKeys) {
     PAWL_ASSIGN(const PublicKey key, EnsureOfflineKey(places.offline_keys + "/" + offline.name + ".pem"));
     table.keys.push_back(MakeKey(key, offline.role));
@@ -89,8 +89,8 @@ Status RequireFit(const KeyTable& table, const std::string& path, const PerUse<P
 // The anchors must be the ones of the first start; on that start, remembers them.
 Status RequireUnchanged(const AnchorsPlaces& places, ByteView anchors) {
   const std::string digest = HexDigest(anchors) + "\n";
-  const auto made = ReadSmallFile(MarkerFile(places));
-  if (!made && made.error().reason == Reason::kNotFound) return WriteFileAtomically(MarkerFile(places), digest, 0600);
+  const auto made = ReadFile(MarkerFile(places));
+  if (!made && made.error().reason == Reason::kNotFound) return WriteFileDurably(MarkerFile(places), digest, 0600);
   PAWL_TRY(made);
   if (*made == digest) return {};
   return Fail(Reason::kConflict, places.anchors +
@@ -100,17 +100,17 @@ Status RequireUnchanged(const AnchorsPlaces& places, ByteView anchors) {
 
 }  // namespace
 
-bool AnchorsWereMade(const AnchorsPlaces& places) { return Exists(MarkerFile(places)); }
+bool AnchorsWereMade(const AnchorsPlaces& places) { return FileExists(MarkerFile(places)); }
 
 Result<std::vector<std::uint8_t>> EnsureAnchors(const AnchorsPlaces& places, const PerUse<PublicKey>& hsm_keys) {
-  if (!Exists(places.anchors)) {
+  if (!FileExists(places.anchors)) {
     if (AnchorsWereMade(places)) {
       return Fail(Reason::kNotFound, places.anchors + " is gone. Bring it back from a backup: devices trust its keys");
     }
     PAWL_ASSIGN(const std::vector<std::uint8_t> made, MakeAnchors(places, hsm_keys));
-    PAWL_TRY(WriteFileAtomically(places.anchors, AsText(made), 0644));
+    PAWL_TRY(WriteFileDurably(places.anchors, AsText(made), 0644));
   }
-  PAWL_ASSIGN(const std::string content, ReadSmallFile(places.anchors, kMaxAnchorsBytes));
+  PAWL_ASSIGN(const std::string content, ReadFile(places.anchors, kMaxAnchorsBytes));
   const auto table = DecodeAnchors(AsBytes(content));
   if (!table)
     return Fail(table.error().reason,

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
-#include "trust/sign/files.h"
 #include "trust/sign/pem.h"
 #include "trust/sign/soft/soft_key.h"
 #include "trust/sign/temporary_folder.h"
@@ -57,7 +57,7 @@ TEST_F(Anchors, TheOfflineKeysArePrivateAndTheirPublicHalvesAreListed) {
     struct stat facts{};
     ASSERT_EQ(stat(path.c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 0777, 0600U);
-    const PublicKey key = *PublicKeyOfPem(*ReadSmallFile(path));
+    const PublicKey key = *PublicKeyOfPem(*ReadFile(path));
     EXPECT_TRUE(std::ranges::any_of(table->keys, [&](const Key& listed) { return listed.public_key == key; })) << name;
   }
   EXPECT_TRUE(fs::exists(places_.offline_keys + "/README.txt"));
@@ -73,7 +73,7 @@ TEST_F(Anchors, StayTheSameWhenTheOfflineKeysHaveMoved) {
 TEST_F(Anchors, UseTheOfflineKeysThatAnInterruptedStartHasMade) {
   fs::create_directory(places_.offline_keys);
   const SoftKey root("root");
-  ASSERT_TRUE(WriteFileAtomically(places_.offline_keys + "/root-2.pem", root.PrivatePem(), 0600));
+  ASSERT_TRUE(WriteFileDurably(places_.offline_keys + "/root-2.pem", root.PrivatePem(), 0600));
   const auto table = DecodeAnchors(*EnsureAnchors(places_, keys_));
   EXPECT_TRUE(FindKey(*table, root.kid(), Role::kRoot));
 }
@@ -101,7 +101,7 @@ TEST_F(Anchors, OfAnotherFirstStartAreRefusedEvenIfTheyFit) {
   ASSERT_TRUE(EnsureAnchors(places_, keys_));
   const TemporaryFolder other;
   const auto others = EnsureAnchors({other.file("a"), other.file("offline"), other.path()}, keys_);
-  ASSERT_TRUE(WriteFileAtomically(places_.anchors, AsText(*others), 0644));
+  ASSERT_TRUE(WriteFileDurably(places_.anchors, AsText(*others), 0644));
   EXPECT_EQ(ReasonNow("anchors.sha256"), Reason::kConflict);
   fs::remove(folder_.file("anchors.sha256"));  // on purpose, as the message says
   EXPECT_EQ(ReasonNow(""), Reason::kNone);
@@ -109,7 +109,7 @@ TEST_F(Anchors, OfAnotherFirstStartAreRefusedEvenIfTheyFit) {
 
 TEST_F(Anchors, ThatAreDamagedAreRefusedByName) {
   ASSERT_TRUE(EnsureAnchors(places_, keys_));
-  ASSERT_TRUE(WriteFileAtomically(places_.anchors, "garbage", 0644));
+  ASSERT_TRUE(WriteFileDurably(places_.anchors, "garbage", 0644));
   EXPECT_EQ(ReasonNow(places_.anchors), Reason::kMalformed);
 }
 

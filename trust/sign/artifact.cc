@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
 #include "trust/manifest/manifest.h"
-#include "trust/sign/files.h"
 #include "trust/verify/chunk_tree.h"
 
 namespace pawl::sign {
@@ -22,11 +22,11 @@ bool IsPlainName(std::string_view name) {
 }
 
 // Walks from the root one name at a time, so that no name can lead out of it.
-Result<Fd> OpenBeneath(const std::string& root, const std::string& path) {
+Result<OwnedFd> OpenBeneath(const std::string& root, const std::string& path) {
   if (path.empty() || path.size() > kMaxPathBytes)
     return Fail(Reason::kForbidden, "the artifact's path is empty or too long");
-  Fd folder(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return FailErrno("open the artifact root " + root);
+  OwnedFd folder(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return FileError("open the artifact root", root);
   std::string_view rest = path;
   if (rest.starts_with(root + "/")) rest.remove_prefix(root.size() + 1);
   for (;;) {
@@ -35,11 +35,11 @@ Result<Fd> OpenBeneath(const std::string& root, const std::string& path) {
     if (!IsPlainName(name)) return Fail(Reason::kForbidden, "the artifact's path leaves the artifact root");
     const bool last = slash == std::string_view::npos;
     const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? O_NONBLOCK | O_NOCTTY : O_DIRECTORY);
-    Fd next(openat(folder.get(), name.c_str(), flags));
+    OwnedFd next(openat(folder.get(), name.c_str(), flags));
     if (!next && (errno == ELOOP || errno == ENOTDIR)) {
       return Fail(Reason::kForbidden, "the artifact's path holds a symbolic link or a file as a folder: " + path);
     }
-    if (!next) return FailErrno("open the artifact " + path, errno == ENOENT ? Reason::kNotFound : Reason::kIo);
+    if (!next) return FileError("open the artifact", path);
     if (last) return next;
     folder = std::move(next);
     rest.remove_prefix(slash + 1);
@@ -52,7 +52,7 @@ Result<std::size_t> ReadChunk(int fd, MutableBytes chunk, const std::string& pat
   while (size < chunk.size()) {
     const ssize_t got = read(fd, chunk.data() + size, chunk.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return FailErrno("read the artifact " + path);
+    if (got < 0) return FileError("read the artifact", path);
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
@@ -61,7 +61,7 @@ Result<std::size_t> ReadChunk(int fd, MutableBytes chunk, const std::string& pat
 
 Result<MeasuredArtifact> Measure(int fd, const std::string& path) {
   struct stat facts{};
-  if (fstat(fd, &facts) != 0) return FailErrno("look at the artifact " + path);
+  if (fstat(fd, &facts) != 0) return FileError("look at the artifact", path);
   if (!S_ISREG(facts.st_mode)) return Fail(Reason::kInvalidArgument, "the artifact is no regular file: " + path);
   crypto::Sha256 hash;
   ChunkTree tree;
@@ -85,13 +85,13 @@ Result<MeasuredArtifact> Measure(int fd, const std::string& path) {
 }  // namespace
 
 Result<MeasuredArtifact> MeasureArtifact(const std::string& root, const std::string& path) {
-  PAWL_ASSIGN(const Fd file, OpenBeneath(root, path));
+  PAWL_ASSIGN(const OwnedFd file, OpenBeneath(root, path));
   return Measure(file.get(), path);
 }
 
 Result<MeasuredArtifact> MeasureFile(const std::string& path) {
-  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) return FailErrno("open " + path, errno == ENOENT ? Reason::kNotFound : Reason::kIo);
+  const OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return FileError("open", path);
   return Measure(file.get(), path);
 }
 

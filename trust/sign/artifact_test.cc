@@ -5,9 +5,9 @@
 
 #include <filesystem>
 
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
 #include "trust/manifest/manifest.h"
-#include "trust/sign/files.h"
 #include "trust/sign/temporary_folder.h"
 #include "trust/verify/chunk_tree.h"
 
@@ -24,7 +24,7 @@ class Artifact : public ::testing::Test {
     Write(folder_.file("secret"), "outside");
   }
   static void Write(const std::string& path, const std::string& content) {
-    ASSERT_TRUE(WriteFileAtomically(path, content, 0600));
+    ASSERT_TRUE(WriteFileDurably(path, content, 0600));
   }
   Reason ReasonFor(const std::string& path) {
     const auto measured = MeasureArtifact(root_, path);

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <ctime>
 
-#include "trust/sign/files.h"
+#include "base/hosted/files.h"
 #include "trust/sign/soft/soft_key.h"
 #include "trust/sign/temporary_folder.h"
 
@@ -37,9 +37,9 @@ class Certificates : public ::testing::Test {
     Store("device-ca.pem", *MakeDeviceCa(device_ca_key_, now_));
   }
   void Store(const std::string& name, const Certificate& certificate) {
-    ASSERT_TRUE(WriteFileAtomically(folder_.file(name), certificate.pem, 0600));
+    ASSERT_TRUE(WriteFileDurably(folder_.file(name), certificate.pem, 0600));
   }
-  std::string Pem(const std::string& name) { return *ReadSmallFile(folder_.file(name)); }
+  std::string Pem(const std::string& name) { return *ReadFile(folder_.file(name)); }
   std::string Text(const std::string& name) {
     return Shell("openssl x509 -noout -text -in " + folder_.file(name)).text;
   }

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "trust/sign/files.h"
+#include "base/hosted/files.h"
 #include "trust/sign/frame.h"
 #include "trust/sign/protocol.h"
 
@@ -14,7 +14,7 @@ constexpr std::uint64_t kHashBytesPerMs = 16 * 1024;  // hashing on a slow disk
 template <class Expected>
 Result<Expected> Ask(const std::string& socket_path, const sign::Request& request, std::chrono::milliseconds deadline) {
   const sign::Deadline until = std::chrono::steady_clock::now() + deadline;
-  PAWL_ASSIGN(const sign::Fd socket, sign::ConnectUnix(socket_path, until));
+  PAWL_ASSIGN(const OwnedFd socket, sign::ConnectUnix(socket_path, until));
   const Status sent = sign::WriteFrame(socket.get(), sign::EncodeRequest(request), until);
   const auto json = sign::ReadFrame(socket.get(), until);
   // A signer that refuses the connection says why and closes without reading.

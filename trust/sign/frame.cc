@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
-#include "trust/sign/files.h"
+#include "base/hosted/files.h"
 
 namespace pawl::sign {
 namespace {
@@ -78,12 +78,12 @@ Status WriteFrame(int socket, std::string_view content, Deadline deadline) {
   return WriteExactly(socket, AsBytes(frame), deadline);
 }
 
-Result<Fd> ConnectUnix(const std::string& path, Deadline deadline) {
+Result<OwnedFd> ConnectUnix(const std::string& path, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return Fail(Reason::kInvalidArgument, "too long for a socket: " + path);
   std::ranges::copy(path, address.sun_path);
-  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return FailErrno("make a socket");
   // Blocks while the signer's queue of connections is full: SO_SNDTIMEO bounds that.
   const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - std::chrono::steady_clock::now());

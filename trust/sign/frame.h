@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
-#include "trust/sign/files.h"
 
 namespace pawl::sign {
 
@@ -22,6 +22,6 @@ Result<std::string> ReadFrame(int socket, Deadline deadline, int stop_fd = -1);
 Status WriteFrame(int socket, std::string_view content, Deadline deadline);
 
 // A non-blocking connection to a Unix socket. Errors: unavailable, naming the path.
-Result<Fd> ConnectUnix(const std::string& path, Deadline deadline);
+Result<OwnedFd> ConnectUnix(const std::string& path, Deadline deadline);
 
 }  // namespace pawl::sign

@@ -2,8 +2,8 @@
 
 #include <openssl/crypto.h>
 
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
-#include "trust/sign/files.h"
 
 namespace pawl::sign {
 namespace {
@@ -11,7 +11,7 @@ constexpr std::size_t kMaxPinBytes = 256;
 }
 
 Result<std::string> ReadPin(const std::string& path) {
-  PAWL_ASSIGN(std::string pin, ReadSmallFile(path, kMaxPinBytes));
+  PAWL_ASSIGN(std::string pin, ReadFile(path, kMaxPinBytes));
   while (!pin.empty() && (pin.back() == '\n' || pin.back() == '\r')) pin.pop_back();
   return pin;
 }

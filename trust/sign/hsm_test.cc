@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
 #include "trust/sign/faulty_module.h"
-#include "trust/sign/files.h"
 #include "trust/sign/own_token.h"
 #include "trust/sign/temporary_folder.h"
 
@@ -53,7 +53,7 @@ TEST_F(OwnToken, SignsWithEachKeyAndTheSignaturesHoldUnderItsPublicHalf) {
 }
 
 TEST_F(OwnToken, KeepsItsKeysAndPinAtTheNextStart) {
-  const auto pin = ReadSmallFile(settings_.pin_file);
+  const auto pin = ReadFile(settings_.pin_file);
   PerUse<PublicKey> before;
   {
     Hsm hsm(settings_);
@@ -62,7 +62,7 @@ TEST_F(OwnToken, KeepsItsKeysAndPinAtTheNextStart) {
   ASSERT_TRUE(EnsureOwnToken(folder_.path(), settings_, true));
   Hsm hsm(settings_);
   EXPECT_EQ(*hsm.Probe(), before);
-  EXPECT_EQ(*ReadSmallFile(settings_.pin_file), *pin);
+  EXPECT_EQ(*ReadFile(settings_.pin_file), *pin);
 }
 
 TEST_F(OwnToken, ItsPinIsReadableByTheSignerAlone) {
@@ -90,12 +90,12 @@ TEST_F(OwnToken, GoesAwayAndComesBack) {
 }
 
 TEST_F(OwnToken, AWrongPinIsTriedOnceUntilItsFileChanges) {
-  const std::string pin = *ReadSmallFile(settings_.pin_file);
-  ASSERT_TRUE(WriteFileAtomically(settings_.pin_file, "not the pin\n", 0600));
+  const std::string pin = *ReadFile(settings_.pin_file);
+  ASSERT_TRUE(WriteFileDurably(settings_.pin_file, "not the pin\n", 0600));
   Hsm hsm(settings_);
   EXPECT_NE(hsm.Probe().error().detail.view().find("C_Login gave CKR_PIN_INCORRECT"), std::string_view::npos);
   EXPECT_NE(hsm.Probe().error().detail.view().find("correct that file"), std::string_view::npos);
-  ASSERT_TRUE(WriteFileAtomically(settings_.pin_file, pin, 0600));
+  ASSERT_TRUE(WriteFileDurably(settings_.pin_file, pin, 0600));
   EXPECT_TRUE(hsm.Probe());
 }
 

@@ -46,14 +46,14 @@ std::string UtcText(std::uint64_t seconds_since_1970) {
 }
 
 Result<std::unique_ptr<OperationsLog>> OperationsLog::Open(const std::string& path) {
-  Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return FailErrno("open " + path);
+  OwnedFd file(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return FileError("open", path);
   struct stat facts{};
-  if (fstat(file.get(), &facts) != 0) return FailErrno("look at " + path);
+  if (fstat(file.get(), &facts) != 0) return FileError("look at", path);
   std::string tail(std::min<std::size_t>(static_cast<std::size_t>(facts.st_size), 2 * kMaxLineBytes), '\0');
   const off_t from = facts.st_size - static_cast<off_t>(tail.size());
   if (pread(file.get(), tail.data(), tail.size(), from) != static_cast<ssize_t>(tail.size()))
-    return FailErrno("read " + path);
+    return FileError("read", path);
   const auto number = LastNumber(tail);
   if (!number) return Fail(number.error().reason, path + ": " + std::string(number.error().detail.view()));
   // A torn line: its signature never left.
@@ -70,7 +70,7 @@ Status OperationsLog::Append(std::string_view operation, std::string_view facts,
   line += '\n';
   PAWL_TRY(WriteLine(file_.get(), line, path_));
   ++count_;
-  if (durability == Durability::kPowerLoss && fdatasync(file_.get()) != 0) return FailErrno("flush " + path_);
+  if (durability == Durability::kPowerLoss && fdatasync(file_.get()) != 0) return FileError("flush", path_);
   return {};
 }
 

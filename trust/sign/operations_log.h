@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
-#include "trust/sign/files.h"
 
 namespace pawl::sign {
 
@@ -28,11 +28,11 @@ class OperationsLog {
   std::uint64_t count();
 
  private:
-  OperationsLog(Fd file, std::string path, std::uint64_t count)
+  OperationsLog(OwnedFd file, std::string path, std::uint64_t count)
       : file_(std::move(file)), path_(std::move(path)), count_(count) {}
 
   std::mutex mutex_;
-  Fd file_;
+  OwnedFd file_;
   const std::string path_;
   std::uint64_t count_;
 };

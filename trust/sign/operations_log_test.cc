@@ -15,7 +15,7 @@ TEST(OperationsLog, GoesOnCountingAfterARestart) {
   auto log = *OperationsLog::Open(folder.file("log"));
   EXPECT_EQ(log->count(), 1U);
   ASSERT_TRUE(log->Append("two", "b=2", kDurable));
-  const std::string content = *ReadSmallFile(folder.file("log"));
+  const std::string content = *ReadFile(folder.file("log"));
   EXPECT_TRUE(content.starts_with("n=1 at="));
   EXPECT_NE(content.find(" op=one a=1\nn=2 at="), std::string::npos) << content;
   EXPECT_TRUE(content.ends_with(" op=two b=2\n"));
@@ -23,16 +23,16 @@ TEST(OperationsLog, GoesOnCountingAfterARestart) {
 
 TEST(OperationsLog, ATornLineIsClosedAndItsNumberGivenAgain) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder.file("log"), "n=1 at=x op=one\nn=2 at", 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("log"), "n=1 at=x op=one\nn=2 at", 0600));
   auto log = *OperationsLog::Open(folder.file("log"));
   ASSERT_TRUE(log->Append("two", "", kDurable));
-  const std::string content = *ReadSmallFile(folder.file("log"));
+  const std::string content = *ReadFile(folder.file("log"));
   EXPECT_TRUE(content.starts_with("n=1 at=x op=one\nn=2 at torn\nn=")) << content;
 }
 
 TEST(OperationsLog, AStrangeFileIsRefusedByName) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder.file("log"), "hello\n", 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("log"), "hello\n", 0600));
   const auto log = OperationsLog::Open(folder.file("log"));
   ASSERT_FALSE(log);
   EXPECT_EQ(log.error().reason, Reason::kCorrupt);

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/hosted/files.h"
 #include "base/text.h"
-#include "trust/sign/files.h"
 
 namespace pawl::sign {
 namespace {
@@ -26,9 +26,9 @@ Result<std::string> RandomPin() {
 }
 
 Status EnsurePin(const std::string& path) {
-  if (Exists(path)) return {};
+  if (FileExists(path)) return {};
   PAWL_ASSIGN(const std::string pin, RandomPin());
-  return WriteFileAtomically(path, pin + "\n", 0600);
+  return WriteFileDurably(path, pin + "\n", 0600);
 }
 
 // Tells SoftHSM where its tokens are.
@@ -36,8 +36,8 @@ Status Configure(const std::string& folder, const std::string& tokens) {
   const std::string path = folder + "/softhsm2.conf";
   const std::string content =
       "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n";
-  const auto present = ReadSmallFile(path);
-  if (!present || *present != content) PAWL_TRY(WriteFileAtomically(path, content, 0600));
+  const auto present = ReadFile(path);
+  if (!present || *present != content) PAWL_TRY(WriteFileDurably(path, content, 0600));
   if (setenv("SOFTHSM2_CONF", path.c_str(), 1) != 0) return FailErrno("set SOFTHSM2_CONF");
   return {};
 }
@@ -57,8 +57,8 @@ Status MakeToken(const HsmSettings& settings) {
 Status SyncTree(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : fs::recursive_directory_iterator(folder, error)) {
-    const Fd fd(open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd || fsync(fd.get()) != 0) return FailErrno("flush " + entry.path().string());
+    const OwnedFd fd(open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd || fsync(fd.get()) != 0) return FileError("flush", entry.path().string());
   }
   if (error) return Fail(Reason::kIo, "list " + folder + ": " + error.message());
   return SyncFolder(folder);
@@ -76,11 +76,11 @@ Status CreateOwnToken(const std::string& folder, const HsmSettings& settings) {
   const std::string half_made = tokens + ".new";
   PAWL_TRY(RemoveTree(half_made));
   PAWL_TRY(EnsurePin(settings.pin_file));
-  PAWL_TRY(EnsurePrivateFolder(half_made));
+  PAWL_TRY(MakePrivateFolder(half_made));
   PAWL_TRY(Configure(folder, half_made));
   PAWL_TRY(MakeToken(settings));
   PAWL_TRY(SyncTree(half_made));
-  if (rename(half_made.c_str(), tokens.c_str()) != 0) return FailErrno("rename " + half_made);
+  if (rename(half_made.c_str(), tokens.c_str()) != 0) return FileError("rename", half_made);
   return SyncFolder(folder);
 }
 
@@ -90,7 +90,7 @@ std::string OwnPinFile(const std::string& folder) { return folder + "/pin"; }
 
 Status EnsureOwnToken(const std::string& folder, const HsmSettings& settings, bool may_create) {
   const std::string tokens = folder + "/tokens";
-  if (may_create && !Exists(tokens)) PAWL_TRY(CreateOwnToken(folder, settings));
+  if (may_create && !FileExists(tokens)) PAWL_TRY(CreateOwnToken(folder, settings));
   return Configure(folder, tokens);
 }
 

@@ -1,11 +1,8 @@
 #include "trust/sign/service.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
-#include <cerrno>
 #include <ctime>
-#include <thread>
 
 #include "base/text.h"
 #include "base/version.h"
@@ -18,10 +15,6 @@
 
 namespace pawl::sign {
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr auto kLockWait = 3s;  // for the signer before us to end
 
 std::string Hex(ByteView bytes) {
   std::string text(2 * bytes.size(), '\0');
@@ -39,18 +32,13 @@ std::string Joined(const ServerCertificateFacts& facts) {
   return joined;
 }
 
-Result<Fd> LockFolder(const std::string& folder) {
+// One signer for each folder.
+Result<OwnedFd> LockFolder(const std::string& folder) {
   const std::string path = folder + "/lock";
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return FailErrno("open " + path);
-  const auto deadline = std::chrono::steady_clock::now() + kLockWait;
-  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return FailErrno("lock " + path);
-    if (std::chrono::steady_clock::now() > deadline)
-      return Fail(Reason::kConflict, "another pawl-signer holds " + path);
-    std::this_thread::sleep_for(50ms);
-  }
-  return fd;
+  OwnedFd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return FileError("open", path);
+  PAWL_TRY(LockFile(lock, path, "another pawl-signer holds"));
+  return lock;
 }
 
 // A person must mend these; all else may be mended by time.
@@ -59,8 +47,8 @@ bool IsFatal(Reason reason) { return reason != Reason::kUnavailable && reason !=
 }  // namespace
 
 Result<std::unique_ptr<Service>> Service::Start(ServiceSettings settings) {
-  PAWL_TRY(EnsurePrivateFolder(settings.folder));
-  PAWL_ASSIGN(Fd lock, LockFolder(settings.folder));
+  PAWL_TRY(MakePrivateFolder(settings.folder));
+  PAWL_ASSIGN(OwnedFd lock, LockFolder(settings.folder));
   const bool first_start = !AnchorsWereMade({settings.anchors, settings.offline_keys, settings.folder});
   if (settings.own_token) PAWL_TRY(EnsureOwnToken(settings.folder, settings.hsm, first_start));
   PAWL_ASSIGN(auto log, OperationsLog::Open(settings.folder + "/operations.log"));
@@ -91,7 +79,7 @@ Result<Service::Ready> Service::Prepare() {
 
 // The stored certificate, or nothing if there is none. Errors: conflict, if it is another key's.
 static Result<std::string> StoredCa(const std::string& path, const PublicKey& key) {
-  PAWL_ASSIGN(const std::string pem, ReadSmallFile(path));
+  PAWL_ASSIGN(const std::string pem, ReadFile(path));
   PAWL_ASSIGN(const PublicKey certified, PublicKeyOfPem(pem));
   if (certified == key) return pem;
   return Fail(
@@ -103,13 +91,13 @@ Result<std::string> Service::StoreCa(const std::string& path, const Result<Certi
   PAWL_TRY(made);
   PAWL_TRY(log_->Append("make_ca", "file=" + path + " sha256=" + Hex(crypto::Hash(made->der)),
                         OperationsLog::Durability::kPowerLoss));
-  PAWL_TRY(WriteFileAtomically(path, made->pem, 0644));
+  PAWL_TRY(WriteFileDurably(path, made->pem, 0644));
   return made->pem;
 }
 
 Result<std::string> Service::EnsureServerCa(const PublicKey& key) {
   const std::string path = settings_.folder + "/server-ca.pem";
-  if (Exists(path)) {
+  if (FileExists(path)) {
     PAWL_ASSIGN(std::string pem, StoredCa(path, key));
     PAWL_ASSIGN(const bool same_names, PermitsExactly(pem, settings_.server_names));
     if (same_names) return pem;
@@ -120,7 +108,7 @@ Result<std::string> Service::EnsureServerCa(const PublicKey& key) {
 
 Result<std::string> Service::EnsureDeviceCa(const PublicKey& key) {
   const std::string path = settings_.folder + "/device-ca.pem";
-  if (Exists(path)) return StoredCa(path, key);
+  if (FileExists(path)) return StoredCa(path, key);
   HsmKey ca_key(hsm_, KeyUse::kDeviceCa, key);
   return StoreCa(path, MakeDeviceCa(ca_key, NowS()));
 }

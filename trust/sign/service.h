@@ -47,7 +47,7 @@ class Service {
     CaCertificates cas;
   };
 
-  Service(ServiceSettings settings, Fd lock, std::unique_ptr<OperationsLog> log)
+  Service(ServiceSettings settings, OwnedFd lock, std::unique_ptr<OperationsLog> log)
       : settings_(std::move(settings)), lock_(std::move(lock)), log_(std::move(log)), hsm_(settings_.hsm) {}
 
   Result<const Ready*> EnsureReady();
@@ -64,7 +64,7 @@ class Service {
   Result<Answer> Do(const ServerCertificateFacts& facts);
 
   const ServiceSettings settings_;
-  const Fd lock_;  // one signer for each folder
+  const OwnedFd lock_;  // one signer for each folder
   const std::unique_ptr<OperationsLog> log_;
   Hsm hsm_;
   std::string problem_;

@@ -1,6 +1,6 @@
 #include "agent/io/serial/child_facts.h"
 
-#include "agent/io/files.h"
+#include "base/hosted/files.h"
 #include "base/text.h"
 #include "slots/file/file_flash.h"
 #include "slots/slot.h"
@@ -49,8 +49,8 @@ Status CheckRom(const serial::Facts& facts, const Config& config) {
   PAWL_ASSIGN(const auto anchors, ReadFile(config.anchors, kMaxRomFileBytes));
   PAWL_ASSIGN(const auto identity, ReadFile(config.identity, kMaxRomFileBytes));
   crypto::Sha256 hash;
-  hash.Update(anchors);
-  hash.Update(identity);
+  hash.Update(AsBytes(anchors));
+  hash.Update(AsBytes(identity));
   const Digest ours = hash.Finish();
   if (ours == facts.rom_digest) return {};
   return Fail(Reason::kConflict, config.anchors + " and identity.cbor (SHA-256 " + Start(ours) +

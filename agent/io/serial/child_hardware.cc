@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "agent/io/files.h"
 #include "agent/io/log.h"
 #include "agent/io/system.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {

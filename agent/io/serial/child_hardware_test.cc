@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/io/files.h"
 #include "agent/io/serial/fake_child.h"
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 #include "trust/verify/golden.h"
 
 namespace pawl::agent {
@@ -15,8 +15,8 @@ class ChildHardwareTest : public testing::Test {
  protected:
   ChildHardwareTest() {
     for (const char* folder : {"rom", "data"}) std::filesystem::create_directory(folder_ / folder);
-    EXPECT_TRUE(WriteFileDurably(config_.anchors, AsBytes("anchors")));
-    EXPECT_TRUE(WriteFileDurably(config_.identity, AsBytes("identity")));
+    EXPECT_TRUE(WriteFileDurably(config_.anchors, "anchors", 0644));
+    EXPECT_TRUE(WriteFileDurably(config_.identity, "identity", 0644));
     child_.facts.rom_digest = crypto::Hash(AsBytes("anchorsidentity"));
   }
   Result<std::unique_ptr<Hardware>> Open() {

@@ -1,15 +1,14 @@
 #include "agent/io/serial/gateway.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <algorithm>
 
 #include "agent/io/agent.h"
-#include "agent/io/files.h"
 #include "agent/io/log.h"
 #include "agent/io/serial/child_hardware.h"
 #include "agent/io/system.h"
+#include "base/hosted/files.h"
 
 namespace pawl::agent {
 namespace {
@@ -23,12 +22,12 @@ struct Child {
 };
 
 // Held while the line is used: one folder, one child, one agent.
-Result<OwnedFd> LockLine(const Config& config) {
+Result<OwnedFd> LockLine(const Config& config, std::chrono::milliseconds wait = kPredecessorWait) {
   const std::string path = config.InData("serial.lock");
-  OwnedFd fd(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
-  if (fd.get() < 0) return FileError("open", path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  return Fail(Reason::kConflict, path + ": an agent runs for this child and has its line");
+  OwnedFd lock(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+  if (!lock) return FileError("open", path);
+  PAWL_TRY(LockFile(lock, path, "another agent has its line, and holds", wait));
+  return lock;
 }
 
 bool Stopped(const OwnedFd& stop, std::uint64_t wait_ms) {
@@ -87,7 +86,7 @@ Status RunGateway(const Config& config) {
 }
 
 Result<serial::Facts> AskChild(const Config& config) {
-  PAWL_ASSIGN(const OwnedFd lock, LockLine(config));
+  PAWL_ASSIGN(const OwnedFd lock, LockLine(config, std::chrono::milliseconds(0)));
   ChildLink::Options options;
   options.tries = kStatusTries;
   PAWL_ASSIGN(const auto child, Ask(config, options, nullptr));

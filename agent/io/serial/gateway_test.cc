@@ -7,12 +7,12 @@
 
 #include <future>
 
-#include "agent/io/files.h"
 #include "agent/io/serial/child_hardware.h"
 #include "agent/io/serial/fake_child.h"
 #include "agent/io/status.h"
 #include "agent/io/system.h"
 #include "agent/io/test_tls.h"
+#include "base/hosted/files.h"
 #include "trust/verify/golden.h"
 
 namespace pawl::agent {
@@ -69,8 +69,8 @@ class GatewayTest : public testing::Test {
     for (const char* folder : {"rom", "data"}) std::filesystem::create_directory(folder_ / folder);
     const auto keys = golden::Hex(golden::kAnchors);
     const auto identity = golden::Hex(golden::kRomIdentity);
-    EXPECT_TRUE(WriteFileDurably(config_.anchors, keys));
-    EXPECT_TRUE(WriteFileDurably(config_.identity, identity));
+    EXPECT_TRUE(WriteFileDurably(config_.anchors, keys, 0644));
+    EXPECT_TRUE(WriteFileDurably(config_.identity, identity, 0644));
     std::vector<std::uint8_t> rom = keys;
     rom.insert(rom.end(), identity.begin(), identity.end());
     child_.facts.rom_digest = crypto::Hash(rom);

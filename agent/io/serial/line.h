@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
-#include "slots/file/machine_line.h"
 #include "wire/serial/frame.h"
 
 namespace pawl::agent {

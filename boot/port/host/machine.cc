@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <thread>
 
 #include "base/text.h"
 #include "boot/port/host/image_process.h"
@@ -26,10 +24,6 @@ constexpr auto kQuickEnd = std::chrono::seconds(1);
 constexpr auto kFirstWait = std::chrono::milliseconds(100);
 constexpr auto kLongestWait = std::chrono::milliseconds(2000);
 constexpr int kLowestLineFd = 10;
-// A machine that is killed while it starts an image leaves a copy of itself, which has the lock until it becomes the
-// image or ends with its parent.
-constexpr auto kLockWait = std::chrono::seconds(2);
-constexpr auto kLockPoll = std::chrono::milliseconds(20);
 
 std::string Str(std::string_view text) { return std::string(text); }
 
@@ -58,13 +52,8 @@ Result<OwnedFd> TakeDevice(const DevicePaths& paths) {
     return FailWith(Reason::kNotFound,
                     {paths.root, " holds no machine (no machine.toml); make one: pawl-machine init"});
   }
-  if (lock.get() < 0) return FailWith(Reason::kIo, {paths.machine, ": cannot be opened"}, errno);
-  const auto deadline = Clock::now() + kLockWait;
-  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return FailWith(Reason::kIo, {paths.machine, ": cannot be locked"}, errno);
-    if (Clock::now() > deadline) return FailWith(Reason::kConflict, {"another pawl-machine runs ", paths.root});
-    std::this_thread::sleep_for(kLockPoll);
-  }
+  if (!lock) return FileError("open", paths.machine);
+  PAWL_TRY(LockFile(lock, paths.root, "another pawl-machine runs"));
   return lock;
 }
 

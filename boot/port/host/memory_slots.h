@@ -4,9 +4,9 @@
 
 #include <memory>
 
+#include "base/hosted/files.h"
 #include "boot/core/verify_slot.h"
 #include "slots/file/file_flash.h"
-#include "slots/file/machine_line.h"
 
 namespace pawl {
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
-#include "slots/file/machine_line.h"
 
 namespace pawl {
 

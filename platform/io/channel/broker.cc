@@ -7,10 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace pawl {
 namespace {
@@ -20,8 +17,6 @@ constexpr int kMaxLinesPerSecond = 20;
 // A message with its topic and properties.
 constexpr std::string_view kMaxPacketBytes = "17408";
 
-std::unexpected<Error> FailIo(const std::string& what) { return Fail(Reason::kIo, what + ": " + std::strerror(errno)); }
-
 // Who may read what the broker must read: the broker's group, or we alone.
 struct Readers {
   std::optional<UserId> broker;
@@ -30,44 +25,33 @@ struct Readers {
 };
 
 Status GiveGroup(const std::string& path, const Readers& readers, mode_t mode) {
-  if (readers.broker && chown(path.c_str(), geteuid(), readers.broker->group) != 0)
-    return FailIo("cannot give " + path);
-  if (chmod(path.c_str(), mode) != 0) return FailIo("cannot set the mode of " + path);
+  if (readers.broker && chown(path.c_str(), geteuid(), readers.broker->group) != 0) return FileError("give", path);
+  if (chmod(path.c_str(), mode) != 0) return FileError("set the mode of", path);
   return {};
 }
 
 Status MakeDirectory(const std::string& path, mode_t mode) {
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return FailIo("cannot create " + path);
+  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return FileError("create", path);
   struct stat info{};
-  if (lstat(path.c_str(), &info) != 0) return FailIo("cannot look at " + path);
+  if (lstat(path.c_str(), &info) != 0) return FileError("look at", path);
   if (!S_ISDIR(info.st_mode)) return Fail(Reason::kIo, path + " is no directory");
   return {};
-}
-
-Result<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Fail(Reason::kNotFound, "cannot read " + path + ": the broker needs it");
-  std::string content((std::istreambuf_iterator<char>(file)), {});
-  if (content.size() > kMaxFileBytes) return Fail(Reason::kTooLarge, path);
-  return content;
 }
 
 // By a new file and a rename: a broker that still runs keeps what it has open.
 Status WriteFile(const std::string& path, std::string_view content, const Readers& readers) {
   const std::string fresh = path + ".new";
   unlink(fresh.c_str());
-  const int file = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) return FailIo("cannot create " + fresh);
-  const bool written = write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size());
-  close(file);
-  if (!written) return FailIo("cannot write " + fresh);
+  const OwnedFd file(open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file) return FileError("create", fresh);
+  PAWL_TRY(WriteAll(file, AsBytes(content), fresh));
   PAWL_TRY(GiveGroup(fresh, readers, readers.file_mode()));
-  if (rename(fresh.c_str(), path.c_str()) != 0) return FailIo("cannot put " + path + " in place");
+  if (rename(fresh.c_str(), path.c_str()) != 0) return FileError("put in place", path);
   return {};
 }
 
 Status CopyFile(const std::string& from, const std::string& to, const Readers& readers) {
-  PAWL_ASSIGN(const std::string content, ReadFile(from));
+  PAWL_ASSIGN(const std::string content, ReadFile(from, kMaxFileBytes));
   return WriteFile(to, content, readers);
 }
 
@@ -166,9 +150,9 @@ Status FillDirectory(const EmbeddedBroker& config, const Readers& readers) {
   PAWL_TRY(GiveGroup(home, readers, readers.directory_mode()));
   PAWL_TRY(MakeDirectory(run, 0700));
   if (readers.broker && chown(run.c_str(), readers.broker->user, readers.broker->group) != 0) {
-    return FailIo("cannot give " + run);
+    return FileError("give", run);
   }
-  if (chmod(run.c_str(), 0700) != 0) return FailIo("cannot set the mode of " + run);
+  if (chmod(run.c_str(), 0700) != 0) return FileError("set the mode of", run);
   PAWL_TRY(CopyFile(config.plugin, home + "/pawl-mosquitto.so", readers));
   PAWL_TRY(CopyFile(config.server_certificate, home + "/server.pem", readers));
   PAWL_TRY(CopyFile(config.server_key, home + "/server.key", readers));
@@ -187,8 +171,8 @@ Result<std::unique_ptr<Broker>> Broker::Prepare(const EmbeddedBroker& config,
   std::unique_ptr<Broker> broker(new Broker);
   broker->directory_ = config.directory;
   broker->run_as_ = run_as;
-  broker->run_directory_ = open((config.directory + "/run").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (broker->run_directory_ < 0) return FailIo("cannot open " + config.directory + "/run");
+  broker->run_directory_ = OwnedFd(open((config.directory + "/run").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!broker->run_directory_) return FileError("open", config.directory + "/run");
   broker->child_ = std::make_unique<Child>(ChildConfig{.name = "mosquitto",
                                                        .command = {config.program, "-c", "mosquitto.conf"},
                                                        .environment = {},
@@ -202,11 +186,12 @@ Result<std::unique_ptr<Broker>> Broker::Prepare(const EmbeddedBroker& config,
 
 Broker::~Broker() {
   if (child_) child_->Stop();
-  if (run_directory_ >= 0) close(run_directory_);
 }
 
 // By the descriptor: a socket's address holds 107 bytes, and data directories lie deep.
-std::string Broker::SocketPath() const { return "/proc/self/fd/" + std::to_string(run_directory_) + "/platform.sock"; }
+std::string Broker::SocketPath() const {
+  return "/proc/self/fd/" + std::to_string(run_directory_.get()) + "/platform.sock";
+}
 
 std::string Broker::ViewPath() const { return directory_ + "/view"; }
 

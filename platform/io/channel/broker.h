@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/hosted/files.h"
 #include "base/result.h"
 #include "platform/io/channel/child.h"
 
@@ -53,7 +54,7 @@ class Broker {
 
   std::string directory_;
   std::optional<UserId> run_as_;
-  int run_directory_ = -1;
+  OwnedFd run_directory_;
   std::unique_ptr<Child> child_;
 };
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hosted/files.h"
 #include "base/result.h"
 
 namespace pawl::store {
@@ -37,17 +38,12 @@ class Writer {
 // An open file descriptor, for pread or sendfile.
 class OpenFile {
  public:
-  OpenFile(int fd, std::uint64_t bytes) : fd_(fd), bytes_(bytes) {}
-  OpenFile(OpenFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  OpenFile& operator=(OpenFile&&) = delete;
-  ~OpenFile();
-  int fd() const { return fd_; }
+  OpenFile(OwnedFd file, std::uint64_t bytes) : file_(std::move(file)), bytes_(bytes) {}
+  int fd() const { return file_.get(); }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  int fd_;
+  OwnedFd file_;
   std::uint64_t bytes_;
 };
 

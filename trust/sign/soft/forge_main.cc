@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/hosted/files.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "trust/crypto/crypto.h"
-#include "trust/sign/files.h"
 #include "trust/sign/pem.h"
 #include "trust/sign/release.h"
 #include "trust/sign/signing.h"
@@ -100,7 +100,7 @@ Status MakeManifest(ManifestOptions& options) {
   }
   if (options.image_bytes != 0) artifact.bytes = options.image_bytes;
   PAWL_ASSIGN(const SignedManifest made, SignManifest(ManifestOf(options.facts, artifact), key));
-  PAWL_TRY(WriteFileAtomically(options.out, AsText(made.envelope), 0644));
+  PAWL_TRY(WriteFileDurably(options.out, AsText(made.envelope), 0644));
   std::printf("%s\n", ToHex(made.manifest_digest).c_str());
   return {};
 }
@@ -138,7 +138,7 @@ Status MakePermit(const PermitOptions& options) {
   PAWL_ASSIGN(permit.manifest_digest, FromHex<32>(options.manifest_digest, "--manifest-digest"));
   PAWL_ASSIGN(permit.nonce, FromHex<16>(options.nonce, "--nonce"));
   PAWL_ASSIGN(const std::vector<std::uint8_t> made, SignPermit(permit, key));
-  return WriteFileAtomically(options.out, AsText(made), 0644);
+  return WriteFileDurably(options.out, AsText(made), 0644);
 }
 
 // --- anchors ---
@@ -163,7 +163,7 @@ Result<PublicKey> PublicOf(const std::string& source) {
   if (source.starts_with("seed:")) return SoftKey(value).public_key();
   if (source.starts_with("public:")) return FromHex<65>(value, "a public key");
   if (!source.starts_with("pem:")) return Fail(Reason::kInvalidArgument, "no seed:, pem: or public: in " + source);
-  PAWL_ASSIGN(const std::string pem, ReadSmallFile(value));
+  PAWL_ASSIGN(const std::string pem, ReadFile(value));
   return PublicKeyOfPem(pem);
 }
 
@@ -193,7 +193,7 @@ Status MakeAnchors(const AnchorsOptions& options) {
   std::vector<std::uint8_t> encoded(kMaxAnchorsBytes);
   PAWL_ASSIGN(const std::size_t size, EncodeAnchors(table, encoded));
   encoded.resize(size);
-  return WriteFileAtomically(options.out, AsText(encoded), 0644);
+  return WriteFileDurably(options.out, AsText(encoded), 0644);
 }
 
 // --- identity ---
@@ -219,7 +219,7 @@ Status MakeIdentity(IdentityOptions& options) {
   options.identity.cls = ClassId(options.identity.vendor, options.class_name);
   std::array<std::uint8_t, 128> encoded{};
   PAWL_ASSIGN(const std::size_t size, EncodeRomIdentity(options.identity, encoded));
-  return WriteFileAtomically(options.out, AsText(ByteView(encoded).first(size)), 0644);
+  return WriteFileDurably(options.out, AsText(ByteView(encoded).first(size)), 0644);
 }
 
 // --- key ---
@@ -239,7 +239,7 @@ Status ShowKey(const ShowKeyOptions& options) {
   PAWL_ASSIGN(const SoftKey key, KeyOf(options.key));
   std::printf("kid %s\npublic %s\n", ToHex(key.kid()).c_str(), ToHex(key.public_key()).c_str());
   if (options.out.empty()) return {};
-  return WriteFileAtomically(options.out, key.PrivatePem(), 0600);
+  return WriteFileDurably(options.out, key.PrivatePem(), 0600);
 }
 
 int Main(int argc, char** argv) {

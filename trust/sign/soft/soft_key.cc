@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/hosted/files.h"
 #include "trust/crypto/crypto.h"
 #include "trust/crypto/p256.h"
-#include "trust/sign/files.h"
 #include "trust/sign/openssl_types.h"
 #include "trust/sign/pem.h"
 
@@ -71,7 +71,7 @@ SoftKey::SoftKey(std::string_view seed) : SoftKey(crypto::Hash(AsBytes(seed))) {
 }
 
 Result<SoftKey> SoftKey::FromPem(const std::string& path) {
-  PAWL_ASSIGN(const std::string pem, ReadSmallFile(path));
+  PAWL_ASSIGN(const std::string pem, ReadFile(path));
   PAWL_ASSIGN(const Digest scalar, PrivateScalarOfPem(pem));
   return SoftKey(scalar);
 }

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/hosted/files.h"
 #include "base/text.h"
 #include "trust/crypto/crypto.h"
 #include "trust/sign/artifact.h"
-#include "trust/sign/files.h"
 #include "trust/sign/pem.h"
 #include "trust/sign/release.h"
 #include "trust/sign/temporary_folder.h"
@@ -30,7 +30,7 @@ TEST(SoftKey, SignsAsRfc6979States) {
       HexDecode("0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc"
                 "64f2f1b20c2d7e9f5177a3c294d4462299",
                 public_key));
-  ASSERT_TRUE(WriteFileAtomically(folder.file("key.pem"), PrivateKeyPem(scalar, public_key), 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("key.pem"), PrivateKeyPem(scalar, public_key), 0600));
   auto key = SoftKey::FromPem(folder.file("key.pem"));
   ASSERT_TRUE(key);
   EXPECT_EQ(key->public_key(), public_key);
@@ -42,20 +42,20 @@ TEST(SoftKey, SignsAsRfc6979States) {
 TEST(SoftKey, ItsPemGivesTheSameKeyBack) {
   const TemporaryFolder folder;
   const SoftKey key("a seed");
-  ASSERT_TRUE(WriteFileAtomically(folder.file("key.pem"), key.PrivatePem(), 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("key.pem"), key.PrivatePem(), 0600));
   EXPECT_EQ(SoftKey::FromPem(folder.file("key.pem"))->public_key(), key.public_key());
 }
 
 TEST(SoftKey, RefusesWhatIsNoP256Key) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder.file("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n", 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n", 0600));
   EXPECT_EQ(SoftKey::FromPem(folder.file("key.pem")).error().reason, Reason::kMalformed);
   EXPECT_EQ(SoftKey::FromPem(folder.file("none.pem")).error().reason, Reason::kNotFound);
 }
 
 TEST(SignManifest, GivesTheSpecificationsEnvelope) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(WriteFileAtomically(folder.file("image"), AsText(golden::Image()), 0600));
+  ASSERT_TRUE(WriteFileDurably(folder.file("image"), AsText(golden::Image()), 0600));
   ReleaseFacts facts{.vendor = "pawl.example", .class_name = "virtual-1", .sequence = 7, .version = {2, 1, 0}};
   facts.security_version = 3;
   facts.min_board_revision = 2;

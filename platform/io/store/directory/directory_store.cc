@@ -7,10 +7,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
+#include "base/hosted/files.h"
 #include "base/text.h"
 #include "trust/crypto/crypto.h"
 #include "trust/verify/chunk_tree.h"
@@ -23,46 +23,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kLeavesSuffix = ".leaves";
 constexpr std::size_t kHexDigits = 64;
 
-std::unexpected<Error> SystemError(std::string_view what, const fs::path& path, int error) {
-  const Reason reason = error == ENOSPC || error == EDQUOT ? Reason::kNoSpace
-                        : error == ENOENT                  ? Reason::kNotFound
-                                                           : Reason::kIo;
-  return Fail(reason, std::string(what) + " " + path.string() + ": " + std::strerror(error));
-}
-
-// An open file that closes itself.
-class File {
- public:
-  explicit File(int fd = -1) : fd_(fd) {}
-  File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  File& operator=(File&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int fd() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-Status WriteAll(const File& file, ByteView bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.fd(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return SystemError("cannot write", path, errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-Status SyncFolder(const fs::path& folder) {
-  const File opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.fd() < 0 || ::fsync(opened.fd()) != 0) return SystemError("cannot sync", folder, errno);
-  return {};
+std::unexpected<Error> Failed(std::string_view what, const fs::path& path, const std::error_code& error) {
+  errno = error.value();
+  return FileError(what, path.string());
 }
 
 struct Paths {
@@ -78,7 +41,7 @@ Paths PathsOf(const fs::path& root, const Digest& digest) {
 
 class DirectoryWriter : public Writer {
  public:
-  DirectoryWriter(fs::path root, fs::path incoming, File content, File leaves, std::uint64_t max_bytes)
+  DirectoryWriter(fs::path root, fs::path incoming, OwnedFd content, OwnedFd leaves, std::uint64_t max_bytes)
       : root_(std::move(root)),
         incoming_{incoming, fs::path(incoming) += kLeavesSuffix},
         content_(std::move(content)),
@@ -95,7 +58,7 @@ class DirectoryWriter : public Writer {
     if (bytes.size() > max_bytes_ - bytes_) {
       return Fail(Reason::kTooLarge, "the artifact is over the limit of " + std::to_string(max_bytes_) + " bytes");
     }
-    PAWL_TRY(WriteAll(content_, bytes, incoming_.content));
+    PAWL_TRY(WriteAll(content_, bytes, incoming_.content.string()));
     whole_.Update(bytes);
     bytes_ += bytes.size();
     while (!bytes.empty()) {
@@ -114,8 +77,8 @@ class DirectoryWriter : public Writer {
     if (expected && *expected != stored.digest) {
       return Fail(Reason::kImageDigest, "the artifact's SHA-256 is not the announced one: it was altered on its way");
     }
-    if (::fsync(content_.fd()) != 0) return SystemError("cannot sync", incoming_.content, errno);
-    if (::fsync(leaves_.fd()) != 0) return SystemError("cannot sync", incoming_.leaves, errno);
+    if (::fsync(content_.get()) != 0) return FileError("sync", incoming_.content.string());
+    if (::fsync(leaves_.get()) != 0) return FileError("sync", incoming_.leaves.string());
     const Paths paths = PathsOf(root_, stored.digest);
     PAWL_TRY(Place(paths, stored));
     return stored;
@@ -123,7 +86,7 @@ class DirectoryWriter : public Writer {
 
  private:
   Status EndChunk() {
-    PAWL_TRY(WriteAll(leaves_, ChunkLeaf(chunk_), incoming_.leaves));
+    PAWL_TRY(WriteAll(leaves_, ChunkLeaf(chunk_), incoming_.leaves.string()));
     chunk_.clear();
     return {};
   }
@@ -132,20 +95,20 @@ class DirectoryWriter : public Writer {
   Status Place(const Paths& paths, Stored& stored) {
     std::error_code error;
     fs::create_directories(paths.content.parent_path(), error);
-    if (error) return SystemError("cannot create", paths.content.parent_path(), error.value());
+    if (error) return Failed("create", paths.content.parent_path(), error);
     stored.created = !fs::exists(paths.content, error);
     if (::rename(incoming_.leaves.c_str(), paths.leaves.c_str()) != 0 ||
         ::rename(incoming_.content.c_str(), paths.content.c_str()) != 0) {
-      return SystemError("cannot put in place", paths.content, errno);
+      return FileError("put in place", paths.content.string());
     }
-    PAWL_TRY(SyncFolder(paths.content.parent_path()));
-    return SyncFolder(root_ / "sha-256");
+    PAWL_TRY(SyncFolder(paths.content.parent_path().string()));
+    return SyncFolder((root_ / "sha-256").string());
   }
 
   fs::path root_;
   Paths incoming_;
-  File content_;
-  File leaves_;
+  OwnedFd content_;
+  OwnedFd leaves_;
   std::uint64_t max_bytes_;
   std::uint64_t bytes_ = 0;
   crypto::Sha256 whole_;
@@ -159,27 +122,27 @@ class DirectoryStore : public ArtifactStore {
   Result<std::unique_ptr<Writer>> Begin() override {
     const fs::path incoming = root_ / "incoming" / std::to_string(next_++);
     constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    File content(::open(incoming.c_str(), kFlags, 0600));
-    if (content.fd() < 0) return SystemError("cannot create", incoming, errno);
+    OwnedFd content(::open(incoming.c_str(), kFlags, 0600));
+    if (!content) return FileError("create", incoming.string());
     const fs::path leaves_path = fs::path(incoming) += kLeavesSuffix;
-    File leaves(::open(leaves_path.c_str(), kFlags, 0600));
-    if (leaves.fd() < 0) return SystemError("cannot create", leaves_path, errno);
+    OwnedFd leaves(::open(leaves_path.c_str(), kFlags, 0600));
+    if (!leaves) return FileError("create", leaves_path.string());
     return std::make_unique<DirectoryWriter>(root_, incoming, std::move(content), std::move(leaves), max_bytes_);
   }
 
   Result<OpenFile> Open(const Digest& digest, Part part) const override {
     const Paths paths = PathsOf(root_, digest);
     const fs::path& path = part == Part::kContent ? paths.content : paths.leaves;
-    File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file.fd() < 0) return SystemError("cannot open artifact", path, errno);
+    OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file) return FileError("open artifact", path.string());
     struct stat about{};
-    if (::fstat(file.fd(), &about) != 0) return SystemError("cannot look at", path, errno);
-    return OpenFile(file.Release(), static_cast<std::uint64_t>(about.st_size));
+    if (::fstat(file.get(), &about) != 0) return FileError("look at", path.string());
+    return OpenFile(std::move(file), static_cast<std::uint64_t>(about.st_size));
   }
 
   Result<std::string> LocalPath(const Digest& digest) const override {
     const fs::path path = PathsOf(root_, digest).content;
-    if (::access(path.c_str(), R_OK) != 0) return SystemError("cannot open artifact", path, errno);
+    if (::access(path.c_str(), R_OK) != 0) return FileError("open artifact", path.string());
     return path.string();
   }
 
@@ -191,23 +154,23 @@ class DirectoryStore : public ArtifactStore {
       Digest digest{};
       if (it->is_regular_file(error) && HexDecode(hex, digest)) digests.push_back(digest);
     }
-    if (error) return SystemError("cannot list", root_ / "sha-256", error.value());
+    if (error) return Failed("list", root_ / "sha-256", error);
     return digests;
   }
 
   Status Remove(const Digest& digest) override {
     const Paths paths = PathsOf(root_, digest);
     for (const fs::path& path : {paths.content, paths.leaves}) {
-      if (::unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError("cannot remove", path, errno);
+      if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FileError("remove", path.string());
     }
     return {};
   }
 
   Status Check() const override {
-    if (::access((root_ / "incoming").c_str(), W_OK | X_OK) != 0) return SystemError("cannot write to", root_, errno);
+    if (::access((root_ / "incoming").c_str(), W_OK | X_OK) != 0) return FileError("write to", root_.string());
     std::error_code error;
     const fs::space_info space = fs::space(root_, error);
-    if (error) return SystemError("cannot look at", root_, error.value());
+    if (error) return Failed("look at", root_, error);
     if (space.available < kMinFreeBytes)
       return Fail(Reason::kNoSpace, "less than 16 MiB are free at " + root_.string());
     return {};
@@ -223,19 +186,15 @@ class DirectoryStore : public ArtifactStore {
 
 }  // namespace
 
-OpenFile::~OpenFile() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<std::unique_ptr<ArtifactStore>> OpenDirectoryStore(const std::string& root, std::uint64_t max_bytes) {
   const fs::path path(root);
   std::error_code error;
   fs::remove_all(path / "incoming", error);  // what uploads left that were cut off
   for (const fs::path& folder : {path / "sha-256", path / "incoming"}) {
     fs::create_directories(folder, error);
-    if (error) return SystemError("cannot create", folder, error.value());
+    if (error) return Failed("create", folder, error);
   }
-  if (::chmod(root.c_str(), 0700) != 0) return SystemError("cannot protect", path, errno);
+  if (::chmod(root.c_str(), 0700) != 0) return FileError("protect", path.string());
   return std::make_unique<DirectoryStore>(path, max_bytes);
 }
 

@@ -1,7 +1,6 @@
-#include "agent/io/files.h"
+#include "agent/io/cell_file.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <fstream>
 
@@ -59,28 +58,6 @@ TEST(CellFile, ANewerAgentsFileIsRefusedAndLeftAlone) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, Reason::kUnsupportedVersion);
   EXPECT_EQ(CellFile::Open(folder / "ledger", newer).value()->newest()->payload, Payload(7));
-}
-
-TEST(Files, WritesWholeFilesWithTheirMode) {
-  const TestFolder folder;
-  const std::string path = folder / "key";
-  ASSERT_TRUE(WriteFileDurably(path, AsBytes("old")));
-  ASSERT_TRUE(WriteFileDurably(path, AsBytes("secret"), 0600));
-  struct stat info{};
-  ASSERT_EQ(::stat(path.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777U, 0600U);
-  EXPECT_EQ(AsText(ReadFile(path, 100).value()), "secret");
-  EXPECT_FALSE(FileExists(path + ".new"));
-}
-
-TEST(Files, SaysWhatIsWrongAndWhere) {
-  const TestFolder folder;
-  EXPECT_EQ(ReadFile(folder / "none", 10).error().reason, Reason::kNotFound);
-  ASSERT_TRUE(WriteFileDurably(folder / "big", AsBytes("12345678901")));
-  EXPECT_EQ(ReadFile(folder / "big", 10).error().reason, Reason::kTooLarge);
-  const auto nowhere = WriteFileDurably(folder / "no/such", AsBytes("x"));
-  EXPECT_NE(nowhere.error().detail.view().find("no/such"), std::string_view::npos);
-  EXPECT_TRUE(RemoveFile(folder / "none"));
 }
 
 }  // namespace
