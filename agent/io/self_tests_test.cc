@@ -146,6 +146,15 @@ TEST_F(SelfTests, APlatformThatComesBackWithinThePatienceSavesTheTrial) {
   EXPECT_TRUE(std::holds_alternative<TestsDone>(Run({ConnectivityTest()})));
 }
 
+TEST_F(SelfTests, AGatewayThatAnswersShowsThatTheLinkIsGood) {
+  config_.https_urls = {"https://192.0.2.77:1"};  // nowhere
+  config_.bind_address = "127.0.0.1";             // from where nothing but this machine can be reached
+  config_.gateway = "192.0.2.78";
+  EXPECT_EQ(RunFailing({ConnectivityTest()}).reason, Reason::kNoLink);
+  config_.gateway = "127.0.0.1:1";
+  EXPECT_EQ(RunFailing({ConnectivityTest()}).reason, Reason::kPlatformUnreachable);
+}
+
 TEST_F(SelfTests, FirmwareWithAWrongAddressHasNoLink) {
   config_.https_urls = {"https://127.0.0.1:1"};
   config_.gateway = "127.0.0.1:1";
