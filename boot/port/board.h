@@ -45,10 +45,14 @@ MutableBytes ImageMemory(Slot slot);
 
 // Bootloader, once per start: why it started. A board without a register for it gives `other`.
 ResetCause TakeResetCause();
-// Bootloader: starts the watchdog with a window of WatchdogMs(). From then on nothing but a reset stops it.
+// Bootloader, right after Start: the watchdog over the bootloader itself. The window is the board's own and covers all
+// up to the jump, which does not feed. The cause of a reset that it makes is `other`: no image has hung.
+void GuardBootloader();
+// Bootloader, before the jump: the watchdog over the image, with a window of WatchdogMs(). From then on nothing but a
+// reset stops it.
 void ArmWatchdog();
 std::uint32_t WatchdogMs();
-// Firmware: starts the window again.
+// Both: starts the window again.
 void FeedWatchdog();
 // Both: a software reset, so that the next start's cause is `software`.
 [[noreturn]] void Reset();

@@ -177,6 +177,23 @@ class BootTest(unittest.TestCase):
                 self.assertNotIn("probe: slot A, mode unproven, cause power", self.board.text()[seen:])
                 self.board.power_off()
 
+    def test_a_bootloader_that_hangs_is_reset(self):
+        self.write_slot("A", 1)
+        elf = Symbols(BUILD / "bin" / "pawl-boot.elf")
+        self.board.power_on(gdb=True, paused=True)
+        gdb = GdbRemote(self.board.gdb_path)
+        gdb.set_breakpoints([elf.function("pawl::board::StartWatchdogFor(")])
+        gdb.run()
+        gdb.set_register(0, 1000)  # instead of its minute
+        gdb.set_breakpoints([elf.function("pawl::board::RecordFlash(")])
+        gdb.run()
+        registers = gdb.registers()
+        registers.r[15] = elf.endless_loop()
+        gdb.set_breakpoints([])
+        gdb.start(registers)
+        gdb.close()
+        self.wait_started("A", "unproven", "other")
+
     def test_without_anchors_nothing_starts(self):
         self.write_slot("A", 1)
         rom = bytearray(flash_images.virt_rom_data(forging.anchors(), IDENTITY, WATCHDOG_MS))

@@ -83,6 +83,11 @@ class Symbols:
         found = re.findall(r"^ *([0-9a-f]+):\t((?:[0-9a-f]{4,8} ?)+)\s*\t", text, re.MULTILINE)
         return {int(address, 16): len(code.replace(" ", "")) // 2 for address, code in found}
 
+    def endless_loop(self):
+        """The address of a branch to itself, which the bootloader runs into after a reset that does not come."""
+        text = subprocess.run([OBJDUMP, "-d", str(self.elf)], capture_output=True, text=True, timeout=60, check=True).stdout
+        return int(re.search(r"^ *([0-9a-f]+):\te7fe\s", text, re.MULTILINE)[1], 16)
+
     def calls(self, prefix):
         """call -> address behind it, of each call of the functions whose demangled names start with this."""
         text = subprocess.run([OBJDUMP, "-dC", "--no-show-raw-insn", str(self.elf)], capture_output=True, text=True, timeout=60,

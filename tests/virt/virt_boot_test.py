@@ -13,9 +13,11 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "attack")]
 from lab import boot_record, flash_images, forging  # noqa: E402
+from lab.gdb_remote import GdbRemote  # noqa: E402
 from lab.virt import VirtMachine  # noqa: E402
+from skipping import Symbols  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("PAWL_VIRT_BUILD") or ROOT / "build" / "virt") / "bin"
 FORGE = pathlib.Path(os.environ.get("PAWL_BUILD") or ROOT / "build" / "release") / "bin" / "pawl-forge"
@@ -73,11 +75,14 @@ class BoardTest(unittest.TestCase):
 
 
 class TrialTest(BoardTest):
-    def start_trial(self, image):
+    def prepare_trial(self, image):
         """A good confirmed image in A, this one pending in B."""
         self.put("A", PROBE, 1)
         self.put("B", image, 2)
         self.nor.write_record(trial_of(image, 2))
+
+    def start_trial(self, image):
+        self.prepare_trial(image)
         return self.boot()
 
     def expect_rollback(self, reason):
@@ -240,6 +245,48 @@ class Hanging(TrialTest):
         self.board.send(b"w")
         self.board.wait_text("probe: tried to switch the watchdog off")
         self.assertIn("reset cause watchdog", self.next_boot())
+
+
+class HangingBootloader(TrialTest):
+    elf = Symbols(BIN / "pawl-boot.elf")
+
+    def boot_guarded_for(self, window_ms, elf):
+        """Powers on with this window of the bootloader's own watchdog instead of its minutes; stops where it looks for an image."""
+        self.board.power_on(gdb=True, paused=True)
+        gdb = GdbRemote(self.board.gdb_path)
+        self.addCleanup(gdb.close)
+        gdb.set_breakpoints([elf.function("pawl::board::StartWatchdogFor(")])
+        gdb.run()
+        gdb.set_register(0, window_ms)
+        gdb.set_breakpoints([elf.function("pawl::board::RecordFlash(")])
+        gdb.run()
+        return gdb
+
+    def hang(self, gdb, elf):
+        registers = gdb.registers()
+        registers.r[15] = elf.endless_loop()
+        gdb.set_breakpoints([])
+        gdb.start(registers)
+        gdb.close()
+
+    def test_a_hang_ends_by_its_own_watchdog_and_no_image_is_blamed(self):
+        self.prepare_trial(PROBE)
+        self.hang(self.boot_guarded_for(1000, self.elf), self.elf)
+        self.assertIn("reset cause power", self.board.wait_text("\n"))
+        said = self.next_boot()
+        self.assertIn("reset cause other", said)
+        self.assertIn("B6 trial of slot B, version 2.0.0, attempt 1 of 3", said)
+        self.board.wait_text("probe: slot B, mode trial, cause other")
+
+    def test_recovery_feeds_while_it_waits(self):
+        gdb = self.boot_guarded_for(3000, self.elf)
+        gdb.set_breakpoints([self.elf.function("pawl::board::FeedWatchdog(")])
+        for _ in range(6):  # each second once
+            gdb.run()
+            gdb.step()
+        gdb.close()
+        self.assertIn("recovery: no slot holds an image that verifies", self.board.text())
+        self.assertEqual(self.board.text().count("boot: pawl "), 1)
 
 
 class Hardware(BoardTest):

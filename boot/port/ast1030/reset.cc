@@ -1,5 +1,6 @@
 // Watchdog, reset, the reset's cause, and the jump into the image.
 #include "boot/port/ast1030/memory.h"
+#include "boot/port/ast1030/parts.h"
 #include "boot/port/ast1030/registers.h"
 #include "boot/port/board.h"
 
@@ -12,6 +13,9 @@ constexpr std::uintptr_t kWatchdogRestart = kWatchdog + 0x08;
 constexpr std::uintptr_t kWatchdogControl = kWatchdog + 0x0C;
 constexpr std::uint32_t kWatchdogFeed = 0x4755;
 constexpr std::uint32_t kWatchdogOn = 0x13;  // at 1 MHz, resets the system, enabled
+
+// Two looks at two images of 256 KiB over SPI, byte by byte: seconds.
+constexpr std::uint32_t kBootloaderMs = 60'000;
 
 constexpr std::uintptr_t kResetControl = 0xE000'ED0C;  // AIRCR
 constexpr std::uint32_t kRequestReset = 0x05FA'0004;
@@ -43,11 +47,17 @@ ResetCause TakeResetCause() {
   return ResetCause::kPower;
 }
 
-void ArmWatchdog() {
-  next_reset() = kWatchdogArmed;
-  Register(kWatchdogReload) = WatchdogMs() * 1000;
+void StartWatchdogFor(std::uint32_t window_ms) {
+  Register(kWatchdogReload) = window_ms * 1000;
   FeedWatchdog();
   Register(kWatchdogControl) = kWatchdogOn;
+}
+
+void GuardBootloader() { StartWatchdogFor(kBootloaderMs); }
+
+void ArmWatchdog() {
+  next_reset() = kWatchdogArmed;
+  StartWatchdogFor(WatchdogMs());
 }
 
 void FeedWatchdog() { Register(kWatchdogRestart) = kWatchdogFeed; }

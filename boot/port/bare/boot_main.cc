@@ -45,7 +45,10 @@ void RecheckOrCrash(RecordStore& record, BootSlots& slots, const Booted& booted)
 
 [[noreturn]] void WaitAndReset() {
   const std::uint64_t start = board::Milliseconds();
-  while (board::Milliseconds() - start < kRecoveryMs) board::WaitForInput(1000);
+  while (board::Milliseconds() - start < kRecoveryMs) {
+    board::FeedWatchdog();
+    board::WaitForInput(1000);
+  }
   board::Reset();
 }
 
@@ -55,6 +58,7 @@ void RecheckOrCrash(RecordStore& record, BootSlots& slots, const Booted& booted)
 void PawlMain() {
   using namespace pawl;
   board::Start();
+  board::GuardBootloader();
   board::ForbidExecution();
   const ResetCause cause = board::TakeResetCause();
   bare::ReportStart(cause);

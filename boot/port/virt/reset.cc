@@ -23,10 +23,14 @@ void Retain(ResetCause cause) {
   Words().magic = kMagic;
 }
 
+// Power: the RAM was without it. Watchdog: it was armed over an image.
 ResetCause RetainedCause() {
   const std::uint32_t cause = Words().cause;
-  if (Words().magic != kMagic || Words().inverse != ~cause) return ResetCause::kPower;  // the RAM was without power
-  return cause == static_cast<std::uint32_t>(ResetCause::kSoftware) ? ResetCause::kSoftware : ResetCause::kOther;
+  if (Words().magic != kMagic || Words().inverse != ~cause) return ResetCause::kPower;
+  for (const ResetCause announced : {ResetCause::kWatchdog, ResetCause::kSoftware}) {
+    if (cause == static_cast<std::uint32_t>(announced)) return announced;
+  }
+  return ResetCause::kOther;
 }
 
 [[noreturn]] void SystemReset() {
@@ -43,7 +47,14 @@ ResetCause TakeResetCause() {
   const ResetCause retained = RetainedCause();
   Retain(ResetCause::kOther);  // for a reset that nobody announces
   const bool fired = TakeWatchdogFired();
-  return fired && retained != ResetCause::kSoftware ? ResetCause::kWatchdog : retained;
+  if (retained == ResetCause::kSoftware || retained == ResetCause::kOther) return retained;
+  if (fired) return ResetCause::kWatchdog;  // which says more than words that an image may have overwritten
+  return retained == ResetCause::kWatchdog ? ResetCause::kOther : retained;
+}
+
+void ArmWatchdog() {
+  Retain(ResetCause::kWatchdog);
+  StartWatchdogFor(WatchdogMs());
 }
 
 void Reset() {
