@@ -16,6 +16,7 @@ from lab import boot_record, flash_images, forging  # noqa: E402
 from lab.ast1030 import CLASS, Ast1030Machine  # noqa: E402
 from lab.gdb_remote import GdbRemote  # noqa: E402
 from lab.process import wait_for  # noqa: E402
+import guarded  # noqa: E402
 from skipping import Symbols  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("PAWL_AST1030_BUILD") or ROOT / "build" / "ast1030")
@@ -180,18 +181,7 @@ class BootTest(unittest.TestCase):
     def test_a_bootloader_that_hangs_is_reset(self):
         self.write_slot("A", 1)
         elf = Symbols(BUILD / "bin" / "pawl-boot.elf")
-        self.board.power_on(gdb=True, paused=True)
-        gdb = GdbRemote(self.board.gdb_path)
-        gdb.set_breakpoints([elf.function("pawl::board::StartWatchdogFor(")])
-        gdb.run()
-        gdb.set_register(0, 1000)  # instead of its minute
-        gdb.set_breakpoints([elf.function("pawl::board::RecordFlash(")])
-        gdb.run()
-        registers = gdb.registers()
-        registers.r[15] = elf.endless_loop()
-        gdb.set_breakpoints([])
-        gdb.start(registers)
-        gdb.close()
+        guarded.leave_at(guarded.start(self.board, elf, 1000), elf.endless_loop())
         self.wait_started("A", "unproven", "other")
 
     def test_without_anchors_nothing_starts(self):

@@ -15,8 +15,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "attack")]
 from lab import boot_record, flash_images, forging  # noqa: E402
-from lab.gdb_remote import GdbRemote  # noqa: E402
 from lab.virt import VirtMachine  # noqa: E402
+import guarded  # noqa: E402
 from skipping import Symbols  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("PAWL_VIRT_BUILD") or ROOT / "build" / "virt") / "bin"
@@ -250,36 +250,28 @@ class Hanging(TrialTest):
 class HangingBootloader(TrialTest):
     elf = Symbols(BIN / "pawl-boot.elf")
 
-    def boot_guarded_for(self, window_ms, elf):
-        """Powers on with this window of the bootloader's own watchdog instead of its minutes; stops where it looks for an image."""
-        self.board.power_on(gdb=True, paused=True)
-        gdb = GdbRemote(self.board.gdb_path)
-        self.addCleanup(gdb.close)
-        gdb.set_breakpoints([elf.function("pawl::board::StartWatchdogFor(")])
-        gdb.run()
-        gdb.set_register(0, window_ms)
-        gdb.set_breakpoints([elf.function("pawl::board::RecordFlash(")])
-        gdb.run()
-        return gdb
-
-    def hang(self, gdb, elf):
-        registers = gdb.registers()
-        registers.r[15] = elf.endless_loop()
-        gdb.set_breakpoints([])
-        gdb.start(registers)
-        gdb.close()
-
     def test_a_hang_ends_by_its_own_watchdog_and_no_image_is_blamed(self):
         self.prepare_trial(PROBE)
-        self.hang(self.boot_guarded_for(1000, self.elf), self.elf)
+        guarded.leave_at(guarded.start(self.board, self.elf, 1000), self.elf.endless_loop())
         self.assertIn("reset cause power", self.board.wait_text("\n"))
         said = self.next_boot()
         self.assertIn("reset cause other", said)
         self.assertIn("B6 trial of slot B, version 2.0.0, attempt 1 of 3", said)
         self.board.wait_text("probe: slot B, mode trial, cause other")
 
+    def test_an_image_over_which_the_watchdog_was_not_armed_is_watched_all_the_same(self):
+        """A glitch skips the arming; the image hangs."""
+        self.put("A", HANGS)
+        gdb = guarded.start(self.board, self.elf, 3000)
+        gdb.set_breakpoints([self.elf.function("pawl::board::ArmWatchdog(")])
+        gdb.run()
+        guarded.leave_at(gdb, gdb.registers().lr & ~1)
+        self.assertIn("reset cause power", self.next_boot())
+        self.assertIn("reset cause other", self.next_boot())
+
     def test_recovery_feeds_while_it_waits(self):
-        gdb = self.boot_guarded_for(3000, self.elf)
+        gdb = guarded.start(self.board, self.elf, 3000)
+        self.addCleanup(gdb.close)
         gdb.set_breakpoints([self.elf.function("pawl::board::FeedWatchdog(")])
         for _ in range(6):  # each second once
             gdb.run()
