@@ -138,21 +138,17 @@ Status Admit(const ViewBytes& view, std::string_view id, const Digest& pin, std:
 }
 
 Result<View> View::Open(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return FileError("open", path);
+  const OwnedFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return FileError("open", path);
   struct stat info{};
-  View view;
-  const bool known = fstat(file, &info) == 0;
+  if (fstat(file.get(), &info) != 0) return FileError("look at", path);
   const auto size = static_cast<std::size_t>(info.st_size);
-  if (known && size >= kViewHeaderBytes && size <= kMaxFileBytes) {
-    view.memory_ = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-    if (view.memory_ == MAP_FAILED) view.memory_ = nullptr;
-  }
-  close(file);
-  if (!known) return FileError("read", path);
   if (size < kViewHeaderBytes) return Fail(Reason::kTruncated, path);
   if (size > kMaxFileBytes) return Fail(Reason::kTooLarge, path);
-  if (view.memory_ == nullptr) return FileError("map", path);
+  void* const memory = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (memory == MAP_FAILED) return FileError("map", path);
+  View view;
+  view.memory_ = memory;
   view.bytes_ = size;
   view.inode_ = info.st_ino;
   PAWL_ASSIGN(view.parsed_, ViewBytes::Parse({static_cast<const std::uint8_t*>(view.memory_), size}));

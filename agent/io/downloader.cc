@@ -67,8 +67,7 @@ Status Downloader::Start(const action::Fetch& fetch, FileFlash& slot, std::uint6
 void Downloader::Stop() {
   if (request_ != 0) http_.Cancel(request_);
   request_ = 0;
-  if (leaves_fd_ >= 0) ::close(leaves_fd_);
-  leaves_fd_ = -1;
+  leaves_file_ = OwnedFd();
   stage_ = Stage::kOff;
   wait_ms_ = kNoWait;
   plan_.reset();
@@ -188,8 +187,8 @@ void Downloader::OnDone(const HttpOutcome& outcome) {
 // --- leaves ---
 
 Status Downloader::OpenLeaves() {
-  leaves_fd_ = ::open(options_.leaves_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  return leaves_fd_ >= 0 ? Status{} : FileError("open", options_.leaves_path);
+  leaves_file_ = OwnedFd(::open(options_.leaves_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  return leaves_file_ ? Status{} : FileError("open", options_.leaves_path);
 }
 
 bool Downloader::LeavesHold() {
@@ -197,7 +196,7 @@ bool Downloader::LeavesHold() {
   std::array<Digest, 128> block;
   std::uint64_t offset = 0;
   for (;;) {
-    const ssize_t n = ::pread(leaves_fd_, block.data(), sizeof block, static_cast<off_t>(offset));
+    const ssize_t n = ::pread(leaves_file_.get(), block.data(), sizeof block, static_cast<off_t>(offset));
     if (n < 0 || n % static_cast<ssize_t>(sizeof(Digest)) != 0) return false;
     if (n == 0) break;
     const std::size_t count = static_cast<std::size_t>(n) / sizeof(Digest);
@@ -211,7 +210,7 @@ bool Downloader::LeavesHold() {
 Result<Digest> Downloader::Leaf(std::uint64_t chunk) const {
   Digest leaf{};
   const auto offset = static_cast<off_t>(chunk * sizeof(Digest));
-  if (::pread(leaves_fd_, leaf.data(), leaf.size(), offset) != static_cast<ssize_t>(leaf.size())) {
+  if (::pread(leaves_file_.get(), leaf.data(), leaf.size(), offset) != static_cast<ssize_t>(leaf.size())) {
     return FileError("read", options_.leaves_path);
   }
   return leaf;
@@ -221,7 +220,7 @@ void Downloader::AskLeaves(std::size_t source) {
   refused_.reset();
   asked_ = {source, 0, 1};
   leaves_bytes_ = 0;
-  if (::ftruncate(leaves_fd_, 0) != 0) {
+  if (::ftruncate(leaves_file_.get(), 0) != 0) {
     broken_ = FileError("truncate", options_.leaves_path).error();
     return;
   }
@@ -232,7 +231,7 @@ bool Downloader::TakeLeaves(ByteView bytes) {
   if (bytes.size() > chunks_ * sizeof(Digest) - leaves_bytes_) {
     return Refuse(Trouble::kLasting, Reason::kSizeMismatch, "more leaves than the payload has chunks");
   }
-  if (::pwrite(leaves_fd_, bytes.data(), bytes.size(), static_cast<off_t>(leaves_bytes_)) !=
+  if (::pwrite(leaves_file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(leaves_bytes_)) !=
       static_cast<ssize_t>(bytes.size())) {
     broken_ = FileError("write", options_.leaves_path).error();
     return false;

@@ -14,6 +14,7 @@
 #include "agent/io/cell_file.h"
 #include "agent/io/config.h"
 #include "agent/io/http.h"
+#include "base/hosted/files.h"
 #include "slots/file/file_flash.h"
 #include "trust/verify/chunk_tree.h"
 
@@ -107,7 +108,7 @@ class Downloader final : private HttpHandler {
   bool chunk_bad_ = false;
   std::vector<std::uint8_t> chunk_;  // what has come of the next chunk
 
-  int leaves_fd_ = -1;
+  OwnedFd leaves_file_;
   std::uint64_t leaves_bytes_ = 0;  // written of the leaves that come
   std::uint64_t scanned_ = 0;
 };

@@ -51,13 +51,18 @@ std::unexpected<Error> FileError(std::string_view what, std::string_view path) {
 Result<std::string> ReadFile(const std::string& path, std::size_t bytes_max) {
   const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!file) return FileError("read", path);
+  return ReadAll(file, path, bytes_max);
+}
+
+Result<std::string> ReadAll(const OwnedFd& file, std::string_view path, std::size_t bytes_max) {
   // To its end, not by the size that stat tells: a file of /proc tells none.
   std::string content;
   std::size_t size = 0;
   for (;;) {
     content.resize(std::min(size + kReadStep, bytes_max + 1));
     if (size == content.size()) {
-      return Fail(Reason::kTooLarge, path + " is over its limit of " + std::to_string(bytes_max) + " bytes");
+      return Fail(Reason::kTooLarge,
+                  std::string(path) + " is over its limit of " + std::to_string(bytes_max) + " bytes");
     }
     const ssize_t got = ::read(file.get(), content.data() + size, content.size() - size);
     if (got < 0 && errno == EINTR) continue;
@@ -120,7 +125,8 @@ Status WriteAll(const OwnedFd& file, ByteView bytes, std::string_view path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FileError("write", path);
+    if (written == 0) errno = EIO;  // no file does this; it must not be tried for ever
+    if (written <= 0) return FileError("write", path);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return {};

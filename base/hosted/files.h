@@ -35,6 +35,8 @@ std::unexpected<Error> FileError(std::string_view what, std::string_view path);
 
 // Errors: not found, too large, i/o error; each names the path.
 Result<std::string> ReadFile(const std::string& path, std::size_t bytes_max = 65536);
+// The same of a file that is open, from its position on.
+Result<std::string> ReadAll(const OwnedFd& file, std::string_view path, std::size_t bytes_max);
 // The new content or the old, whatever happens: temporary file, fsync, rename, fsync of the folder. `mode` is what the
 // file gets, whatever the umask says. Errors: i/o error, no space.
 Status WriteFileDurably(const std::string& path, ByteView content, unsigned mode);

@@ -39,7 +39,7 @@ std::unexpected<Error> WrongSize(const std::string& path, std::uint64_t bytes, c
   return std::unexpected(error);
 }
 
-bool WriteAll(int fd, std::uint64_t offset, ByteView from) {
+bool WriteAllAt(int fd, std::uint64_t offset, ByteView from) {
   while (!from.empty()) {
     const ssize_t n = ::pwrite(fd, from.data(), from.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
@@ -53,19 +53,17 @@ bool WriteAll(int fd, std::uint64_t offset, ByteView from) {
 }  // namespace
 
 Result<std::unique_ptr<FileFlash>> FileFlash::Open(const std::string& path, const Options& options) {
-  const int fd = ::open(path.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-  if (fd < 0) return SystemError("open", path);
-  std::unique_ptr<FileFlash> flash(new FileFlash(fd, path, options, 0));
-  PAWL_ASSIGN(flash->bytes_, SizeOf(fd, path));
+  OwnedFd file(::open(path.c_str(), (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+  if (!file) return SystemError("open", path);
+  std::unique_ptr<FileFlash> flash(new FileFlash(std::move(file), path, options, 0));
+  PAWL_ASSIGN(flash->bytes_, SizeOf(flash->fd(), path));
   const bool right = options.bytes != 0 ? flash->bytes_ == options.bytes : flash->bytes_ != 0;
   if (!right || flash->bytes_ % options.sector_bytes != 0) return WrongSize(path, flash->bytes_, options);
   return flash;
 }
 
-FileFlash::FileFlash(int fd, std::string path, const Options& options, std::uint64_t bytes)
-    : fd_(fd), path_(std::move(path)), options_(options), bytes_(bytes) {}
-
-FileFlash::~FileFlash() { ::close(fd_); }
+FileFlash::FileFlash(OwnedFd file, std::string path, const Options& options, std::uint64_t bytes)
+    : file_(std::move(file)), path_(std::move(path)), options_(options), bytes_(bytes) {}
 
 Status FileFlash::CheckRange(std::uint64_t offset, std::uint64_t size) const {
   if (offset <= bytes_ && size <= bytes_ - offset) return {};
@@ -75,7 +73,7 @@ Status FileFlash::CheckRange(std::uint64_t offset, std::uint64_t size) const {
 Status FileFlash::Read(std::uint64_t offset, MutableBytes to) {
   PAWL_TRY(CheckRange(offset, to.size()));
   while (!to.empty()) {
-    const ssize_t n = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
+    const ssize_t n = ::pread(fd(), to.data(), to.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return SystemError("read", path_);
     if (n == 0) return Fail(Reason::kIo, path_ + ": the file became shorter");
@@ -94,15 +92,15 @@ Status FileFlash::Program(std::uint64_t offset, ByteView from) {
       if ((from[i] & ~old[i]) != 0) return Fail(Reason::kInvalidArgument, path_ + ": program over bits that are clear");
     }
   }
-  return WriteAll(fd_, offset, from) ? Status{} : SystemError("write", path_);
+  return WriteAllAt(fd(), offset, from) ? Status{} : SystemError("write", path_);
 }
 
 Status FileFlash::Erase(std::uint64_t sector) {
   if (sector >= bytes_ / options_.sector_bytes) return Fail(Reason::kInvalidArgument, path_ + ": no such sector");
   const std::vector<std::uint8_t> blank(options_.sector_bytes, 0xFF);
-  return WriteAll(fd_, sector * options_.sector_bytes, blank) ? Status{} : SystemError("write", path_);
+  return WriteAllAt(fd(), sector * options_.sector_bytes, blank) ? Status{} : SystemError("write", path_);
 }
 
-Status FileFlash::Flush() { return ::fdatasync(fd_) == 0 ? Status{} : SystemError("fdatasync", path_); }
+Status FileFlash::Flush() { return ::fdatasync(fd()) == 0 ? Status{} : SystemError("fdatasync", path_); }
 
 }  // namespace pawl

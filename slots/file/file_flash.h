@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/hosted/files.h"
 #include "slots/flash.h"
 
 namespace pawl {
@@ -23,7 +24,6 @@ class FileFlash final : public Flash {
 
   // Errors: i/o error (with path and cause), invalid argument (size).
   static Result<std::unique_ptr<FileFlash>> Open(const std::string& path, const Options& options);
-  ~FileFlash();
 
   std::uint64_t bytes() const override { return bytes_; }
   std::uint32_t sector_bytes() const override { return options_.sector_bytes; }
@@ -33,13 +33,13 @@ class FileFlash final : public Flash {
   Status Flush() override;  // fdatasync
 
   // For reading by other means (copy_file_range, mmap). Lifetime: this object's.
-  int fd() const { return fd_; }
+  int fd() const { return file_.get(); }
 
  private:
-  FileFlash(int fd, std::string path, const Options& options, std::uint64_t bytes);
+  FileFlash(OwnedFd file, std::string path, const Options& options, std::uint64_t bytes);
   Status CheckRange(std::uint64_t offset, std::uint64_t size) const;
 
-  int fd_;
+  OwnedFd file_;
   std::string path_;
   Options options_;
   std::uint64_t bytes_;

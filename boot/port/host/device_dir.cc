@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/hosted/files.h"
 #include "base/text.h"
-#include "slots/file/machine_line.h"
 #include "trust/crypto/crypto.h"
 
 namespace pawl {
@@ -20,19 +20,6 @@ namespace {
 constexpr std::uint64_t kMaxConfigBytes = 64 * 1024;
 constexpr std::uint64_t kMaxRomFileBytes = kMaxAnchorsBytes;
 constexpr std::int64_t kConfigVersion = 1;
-
-Result<std::vector<std::uint8_t>> ReadDescriptor(int fd, const std::string& path, std::uint64_t bytes_max) {
-  std::vector<std::uint8_t> bytes;
-  std::array<std::uint8_t, 65536> chunk;
-  for (;;) {
-    const ssize_t n = ::read(fd, chunk.data(), chunk.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailWith(Reason::kIo, {path, ": cannot be read"}, errno);
-    if (n == 0) return bytes;
-    bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + n);
-    if (bytes.size() > bytes_max) return FailWith(Reason::kTooLarge, {path, " is larger than it may be"});
-  }
-}
 
 template <class T>
 Result<T> NumberOf(const toml::table& table, const std::string& path, std::string_view key, std::uint64_t least,
@@ -62,9 +49,9 @@ std::string Hex(const Digest& digest) {
 }
 
 // ROM is what nobody can write: a plain file without any write permission.
-Result<std::vector<std::uint8_t>> ReadRomFile(const std::string& path, const Digest& expected) {
+Result<std::string> ReadRomFile(const std::string& path, const Digest& expected) {
   const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (fd.get() < 0) {
+  if (!fd) {
     if (errno == ENOENT) return FailWith(Reason::kNotFound, {"ROM: ", path, " is missing"});
     if (errno == ELOOP) return FailWith(Reason::kForbidden, {"ROM: ", path, " is a symbolic link, not a file"});
     return FailWith(Reason::kIo, {"ROM: ", path, " cannot be opened"}, errno);
@@ -76,11 +63,11 @@ Result<std::vector<std::uint8_t>> ReadRomFile(const std::string& path, const Dig
     return FailWith(Reason::kForbidden,
                     {"ROM: ", path, " may be written; ROM must not (chmod 0444, if it is genuine)"});
   }
-  PAWL_ASSIGN(std::vector<std::uint8_t> bytes, ReadDescriptor(fd.get(), path, kMaxRomFileBytes));
-  if (crypto::Hash(bytes) != expected) {
+  PAWL_ASSIGN(std::string content, ReadAll(fd, path, kMaxRomFileBytes));
+  if (crypto::Hash(AsBytes(content)) != expected) {
     return FailWith(Reason::kCorrupt, {"ROM: ", path, " is not what this machine was made with"});
   }
-  return bytes;
+  return content;
 }
 
 Status CheckRomFolder(const std::string& path) {
@@ -101,17 +88,9 @@ std::unexpected<Error> FailWith(Reason reason, std::initializer_list<std::string
   return std::unexpected(error);
 }
 
-Result<std::vector<std::uint8_t>> ReadWholeFile(const std::string& path, std::uint64_t bytes_max) {
-  const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) {
-    return FailWith(errno == ENOENT ? Reason::kNotFound : Reason::kIo, {path, ": cannot be opened"}, errno);
-  }
-  return ReadDescriptor(fd.get(), path, bytes_max);
-}
-
 Result<MachineConfig> LoadMachineConfig(const std::string& path) {
-  PAWL_ASSIGN(const std::vector<std::uint8_t> bytes, ReadWholeFile(path, kMaxConfigBytes));
-  const toml::parse_result parsed = toml::parse(AsText(bytes));
+  PAWL_ASSIGN(const std::string content, ReadFile(path, kMaxConfigBytes));
+  const toml::parse_result parsed = toml::parse(content);
   if (!parsed) {
     return FailWith(Reason::kMalformed, {path, ", line ", std::to_string(parsed.error().source().begin.line), ": ",
                                          parsed.error().description()});
@@ -151,9 +130,9 @@ Result<Rom> LoadRom(const DevicePaths& paths, const MachineConfig& config) {
   PAWL_ASSIGN(const auto anchors, ReadRomFile(paths.anchors, config.anchors_sha256));
   PAWL_ASSIGN(const auto identity, ReadRomFile(paths.identity, config.identity_sha256));
   Rom rom;
-  auto table = DecodeAnchors(anchors);
+  auto table = DecodeAnchors(AsBytes(anchors));
   if (!table) return FailWith(table.error().reason, {"ROM: ", paths.anchors, ": ", table.error().detail.view()});
-  auto decoded = DecodeRomIdentity(identity);
+  auto decoded = DecodeRomIdentity(AsBytes(identity));
   if (!decoded) return FailWith(decoded.error().reason, {"ROM: ", paths.identity, ": ", decoded.error().detail.view()});
   rom.anchors = *table;
   rom.identity = *decoded;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "boot/core/verify_slot.h"
 
@@ -46,9 +45,6 @@ std::string ToToml(const MachineConfig& config);
 // Reads ROM and holds it against the digests. Errors, each naming the file: not found, forbidden (anyone may write it,
 // or it is no plain file), i/o error, corrupt (not the ROM that this machine was made with), malformed.
 Result<Rom> LoadRom(const DevicePaths& paths, const MachineConfig& config);
-
-// A whole file of at most `bytes_max`. Errors: not found, too large, i/o error.
-Result<std::vector<std::uint8_t>> ReadWholeFile(const std::string& path, std::uint64_t bytes_max);
 
 // An error whose detail is `parts` after each other, and with `number`, the text of that errno.
 std::unexpected<Error> FailWith(Reason reason, std::initializer_list<std::string_view> parts, int number = 0);
