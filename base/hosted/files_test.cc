@@ -61,7 +61,7 @@ TEST_F(Files, ReadsWhatHasNoSizeAndWhatIsLong) {
   EXPECT_EQ(ReadFile(Path("long"), content.size() - 1).error().reason, Reason::kTooLarge);
 }
 
-// Another process with the lock of `path`, which ends at SIGTERM; one byte in the pipe: it has the lock.
+// Another process that has the lock of `path` and ends by itself after so long.
 pid_t Holder(const std::string& path, unsigned ends_after_s) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::pipe(ends.data()), 0);
